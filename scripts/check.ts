@@ -1,0 +1,49 @@
+// npm run check: types, lint, format, then the package as it would be published. One line each; `--fast` stops early.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { run } from './lib/run.ts';
+import { pack } from './pack.ts';
+
+let ok = 0;
+let failing = 0;
+
+async function check(name: string, work: () => Promise<unknown>): Promise<boolean> {
+  const startedMs = performance.now();
+  const error = await work().then(
+    () => undefined,
+    (error: Error) => error,
+  );
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  console.log(`${error ? 'FAIL' : 'ok  '} ${name} (${seconds} s)`);
+  if (error) console.log(error.message.trimEnd().replaceAll(/^/gm, '     '));
+  error ? failing++ : ok++;
+  return error === undefined;
+}
+
+await Promise.all([
+  check('types', () => run('tsc', ['--noEmit', '--pretty', 'false'])),
+  check('lint', () => run('biome', ['lint', '--error-on-warnings', '.'])),
+  check('format', () => run('biome', ['check', '--linter-enabled=false', '--reporter=summary', '.'])),
+]);
+
+if (!process.argv.includes('--fast')) {
+  const workDir = await mkdtemp(path.join(tmpdir(), 'rollcall-check-'));
+  try {
+    let tarball = '';
+    const packed = await check('build and pack', async () => {
+      tarball = await pack(workDir);
+    });
+    if (packed) {
+      await Promise.all([
+        check('publint', () => run('publint', ['run', tarball, '--strict'])),
+        check('attw', () => run('attw', [tarball, '--profile', 'esm-only', '--no-emoji', '--format', 'ascii'])),
+      ]);
+    }
+  } finally {
+    await rm(workDir, { recursive: true, force: true });
+  }
+}
+
+console.log(`checks: ${ok} ok, ${failing} failing`);
+process.exitCode = failing === 0 ? 0 : 1;

@@ -1,0 +1,11 @@
+// Everything exported here is a promise to users.
+export { EncodedConfig, encodeConfig, type JsonValue } from '../shared/codec.ts';
+export { RegistryError, type RegistryErrorCode } from '../shared/errors.ts';
+export type { Entry, OwnerInfo } from './entry.ts';
+export { AlreadyRegisteredError } from './errors.ts';
+export type { RegistryOptions } from './options.ts';
+export { Owner } from './owner.ts';
+export { Ref } from './ref.ts';
+export { Registration } from './registration.ts';
+export { type RegisterOptions, Registry, type RegistryHandle, type TryRegisterResult } from './registry.ts';
+export type { PartitionStats } from './stats.ts';

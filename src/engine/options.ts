@@ -1,0 +1,49 @@
+import { RegistryError } from '../shared/errors.ts';
+import { defaults, limits } from '../shared/limits.ts';
+import type { TableOptions } from '../shared/table.ts';
+
+/** What `Registry.open` may be told. Memory grows as names come: these are limits, not sizes. */
+export interface RegistryOptions {
+  /** Parts with a lock of their own: a power of two from 1 to 256. Default 16. */
+  readonly shards?: number;
+  /** Names in one shard; a registry holds about `shards` times as many. Default and limit 1,048,575. */
+  readonly entriesPerShardMax?: number;
+  /** Stored bytes of one config: its JSON text in Latin-1, or in UTF-16 when it has other characters. Default 65,536. */
+  readonly configBytesMax?: number;
+  /** Memory for the configs and long names of one shard, in bytes. Default 268,435,456 (256 MiB). */
+  readonly valueBytesPerShardMax?: number;
+  /** Threads attached at the same time, the coordinator among them. Default 256, limit 4,094. */
+  readonly threadsMax?: number;
+  /** Owners smaller than a thread, at the same time. Default 65,536, limit 1,048,576. */
+  readonly ownersMax?: number;
+}
+
+const bounds: Record<keyof RegistryOptions, readonly [min: number, max: number]> = {
+  shards: [1, limits.shardsMax],
+  entriesPerShardMax: [1, limits.entriesPerShardMax],
+  configBytesMax: [1, limits.configBytesMax],
+  valueBytesPerShardMax: [limits.valueBytesPerShardMin, limits.valueBytesPerShardMax],
+  threadsMax: [2, limits.threadsMax],
+  ownersMax: [0, limits.ownersMax],
+};
+
+/** @throws {RegistryError} `INVALID_OPTION` naming the option, its value and its range. */
+export function resolveOptions(options: RegistryOptions): TableOptions {
+  for (const [name, value] of Object.entries(options)) {
+    const range = bounds[name as keyof RegistryOptions];
+    if (range === undefined) {
+      throw new RegistryError('INVALID_OPTION', `unknown option ${name}: known are ${Object.keys(bounds).join(', ')}`);
+    }
+    if (value === undefined) continue;
+    const [min, max] = range;
+    if (!Number.isInteger(value) || value < min || value > max) {
+      throw new RegistryError('INVALID_OPTION', `${name} is ${String(value)}: a whole number from ${min} to ${max}`);
+    }
+  }
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const resolved: TableOptions = { ...defaults, ...given };
+  if ((resolved.shards & (resolved.shards - 1)) !== 0) {
+    throw new RegistryError('INVALID_OPTION', `shards is ${resolved.shards}: a power of two from 1 to ${limits.shardsMax}`);
+  }
+  return resolved;
+}

@@ -1,0 +1,75 @@
+import { limits } from '../shared/limits.ts';
+import type { Table } from '../shared/table.ts';
+import type { Registration } from './registration.ts';
+
+/**
+ * Something smaller than a thread that owns names: a session, a child process, a connection. It lives until it is
+ * closed or its thread ends, whichever comes first; then all its names stop resolving at once, in every thread.
+ * @example
+ * using session = registry.owner();
+ * registry.register('session', id, { owner: session });
+ */
+export class Owner implements Disposable {
+  readonly slot: number;
+  readonly epoch: number;
+  readonly #table: Table;
+  readonly #requestSweep: () => void;
+  readonly #cleanups = new Set<() => void>();
+  readonly #registrations = new Set<Registration>();
+  #untracked = false;
+
+  /** @internal Made by `registry.owner`. */
+  constructor(table: Table, slot: number, epoch: number, requestSweep: () => void) {
+    this.#table = table;
+    this.slot = slot;
+    this.epoch = epoch;
+    this.#requestSweep = requestSweep;
+  }
+
+  get alive(): boolean {
+    return this.#table.owners.alive(this.slot, this.epoch);
+  }
+
+  /** Ends the owner: one store, however many names it has; their memory is freed after it. Closing twice is no error.
+   *  @throws {RegistryError} `BUSY`: the owner has ended all the same */
+  close(): void {
+    this.runCleanups();
+    if (!this.#table.owners.kill(this.slot, this.epoch)) return;
+    if (this.#untracked) return this.#requestSweep();
+    for (const { shard, record, born } of this.#registrations) this.#table.shards[shard].sweepRecord(record, born);
+    this.#registrations.clear();
+    this.#table.ownerTable.reclaim(this.slot, this.epoch + 1);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @internal */
+  runCleanups(): void {
+    for (const cleanup of this.#cleanups) cleanup();
+    this.#cleanups.clear();
+  }
+
+  /** @internal Remembers what to free at the end; with very many names that is left to the coordinator's sweep. */
+  track(registration: Registration): void {
+    if (this.#registrations.size < limits.ownerTrackedMax) this.#registrations.add(registration);
+    else this.#untracked = true;
+  }
+
+  /** @internal */
+  forget(registration: Registration): void {
+    this.#registrations.delete(registration);
+  }
+
+  /** @internal Runs `cleanup` when the owner closes. @returns how to take that back. */
+  onClose(cleanup: () => void): () => void {
+    this.#cleanups.add(cleanup);
+    return () => this.#cleanups.delete(cleanup);
+  }
+
+  /** @internal */
+  belongsTo(table: Table): boolean {
+    return this.#table === table;
+  }
+}

@@ -1,0 +1,36 @@
+import type { Entry } from './entry.ts';
+import type { Resolution } from './resolution.ts';
+
+/** @internal Looks up, or says why it cannot. */
+export type Resolve = (kind: string, id: string) => Resolution | undefined;
+
+/**
+ * A held reference to a name: the fastest lookup there is. It stays right for as long as it is held, whatever
+ * happens to the name: updates, another owner, nobody, registered again.
+ * @example
+ * const billing = registry.ref('server', 'billing');
+ * billing.current()?.config; // a few loads when nothing has changed
+ */
+export class Ref {
+  readonly kind: string;
+  readonly id: string;
+  readonly #resolve: Resolve;
+  #resolution: Resolution | undefined;
+
+  /** @internal Made by `registry.ref`. */
+  constructor(kind: string, id: string, resolve: Resolve) {
+    this.kind = kind;
+    this.id = id;
+    this.#resolve = resolve;
+    this.#resolution = resolve(kind, id);
+  }
+
+  /** What the name stands for now; undefined when nobody living has registered it.
+   *  @throws {RegistryError} `CLOSED` */
+  current(): Entry | undefined {
+    const resolution = this.#resolution;
+    if (resolution?.holds()) return resolution.entry;
+    this.#resolution = this.#resolve(this.kind, this.id);
+    return this.#resolution?.entry;
+  }
+}

@@ -1,0 +1,66 @@
+import type { EncodedConfig, JsonValue } from '../shared/codec.ts';
+
+/** @internal What a registration asks of its registry. */
+export interface RegistrationHost {
+  update(registration: Registration, expected: number, config: JsonValue | EncodedConfig | undefined): number;
+  remove(registration: Registration): boolean;
+  isActive(registration: Registration): boolean;
+}
+
+/**
+ * A name that was registered, in the hand of who did it. It is about that registration only: when the name is
+ * unregistered and registered again, by whomever, this object does not touch the new one.
+ */
+export class Registration implements Disposable, AsyncDisposable {
+  readonly kind: string;
+  readonly id: string;
+  /** @internal Where it lies: shard, record, and the version that record had first under this registration. */
+  readonly shard: number;
+  /** @internal */
+  readonly record: number;
+  /** @internal */
+  readonly born: number;
+  /** @internal Undo what was set up besides the entry, such as a listener on a signal. */
+  readonly cleanups: (() => void)[] = [];
+  readonly #host: RegistrationHost;
+
+  /** @internal Made by `registry.register`. */
+  constructor(host: RegistrationHost, kind: string, id: string, shard: number, record: number, born: number) {
+    this.#host = host;
+    this.kind = kind;
+    this.id = id;
+    this.shard = shard;
+    this.record = record;
+    this.born = born;
+  }
+
+  /** Whether the name still stands by this registration. */
+  get active(): boolean {
+    return this.#host.isActive(this);
+  }
+
+  /** Replaces the config; every thread's next lookup sees it. @returns the entry's new version.
+   *  @throws {RegistryError} `NOT_FOUND` when no longer active; `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL` */
+  update(config: JsonValue | EncodedConfig | undefined): number {
+    return this.#host.update(this, 0, config);
+  }
+
+  /** The same if the entry still has `version`. @returns whether it had. */
+  compareAndUpdate(version: number, config: JsonValue | EncodedConfig | undefined): boolean {
+    return this.#host.update(this, version, config) !== 0;
+  }
+
+  /** Takes the name back. @returns false when it was no longer active; doing it twice is no error. */
+  unregister(): boolean {
+    for (const cleanup of this.cleanups.splice(0)) cleanup();
+    return this.#host.remove(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.unregister();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.unregister();
+  }
+}

@@ -1,0 +1,413 @@
+import { CoordinatorLink } from '../workers/coordinator-link.ts';
+import { type EncodedConfig, encodeConfig, type JsonValue } from '../shared/codec.ts';
+import { RegistryError } from '../shared/errors.ts';
+import { Header, Shard as At } from '../shared/layout.ts';
+import { quote } from '../shared/name-key.ts';
+import { ANY, Outcome, type Shard, versionToken } from '../shared/shard.ts';
+import { allocateTable, Table, type TableBuffers } from '../shared/table.ts';
+import type { Entry } from './entry.ts';
+import { AlreadyRegisteredError } from './errors.ts';
+import { KindCache, LookupCache } from './lookup-cache.ts';
+import { type RegistryOptions, resolveOptions } from './options.ts';
+import { Owner } from './owner.ts';
+import { Ref } from './ref.ts';
+import { Registration, type RegistrationHost } from './registration.ts';
+import type { Resolution } from './resolution.ts';
+import { Resolver } from './resolver.ts';
+import { type PartitionStats, readPartitionStats } from './stats.ts';
+
+/** What another thread needs to attach: shared buffers, nothing else. Goes through `workerData` or `postMessage`. */
+export interface RegistryHandle extends TableBuffers {}
+
+/** How a name is registered. */
+export interface RegisterOptions {
+  /** What lookups give: any JSON value up to `configBytesMax`, or `encodeConfig`'s result. */
+  readonly config?: JsonValue | EncodedConfig | undefined;
+  /** Who owns the name; by default this thread. */
+  readonly owner?: Owner | undefined;
+  /** Unregisters the name when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How `tryRegister` ended: a taken name is expected, so it is a value and not an exception. */
+export type TryRegisterResult =
+  | { readonly ok: true; readonly registration: Registration }
+  | { readonly ok: false; readonly error: AlreadyRegisteredError };
+
+/** Snapshots of a shard `list` tries to take beside its writers before it takes the lock. */
+const SNAPSHOT_TRIES = 3;
+
+/**
+ * One answer for every thread of a process to "who serves this name?".
+ *
+ * A name is a kind and an id, and has one owner: a thread, or something smaller that lives in one. Lookups read
+ * shared memory and take no lock; writes lock one shard. When an owner dies, by whatever cause, its names stop
+ * resolving in every thread. All calls but `open` and `close` are synchronous.
+ * @example
+ * await using registry = await Registry.open();
+ * new Worker(file, { workerData: registry.handle }); // there: Registry.attach(workerData)
+ * registry.register('server', 'billing', { config: { port: 7400 } });
+ * registry.whereis('server', 'billing')?.config; // { port: 7400 }, in any thread
+ */
+export class Registry implements Disposable, AsyncDisposable {
+  /** For `Registry.attach` in other threads. */
+  readonly handle: RegistryHandle;
+  readonly #table: Table;
+  readonly #link: CoordinatorLink;
+  readonly #opener: boolean;
+  readonly #resolver: Resolver;
+  readonly #self: Owner;
+  readonly #host: RegistrationHost;
+  readonly #cache = new LookupCache();
+  #lastKind: string | undefined;
+  #lastNames = new KindCache();
+  #closing: Promise<void> | undefined;
+
+  private constructor(handle: RegistryHandle, opener: boolean) {
+    this.handle = handle;
+    this.#opener = opener;
+    this.#table = new Table(handle);
+    this.#link = new CoordinatorLink(this.#table, handle);
+    this.#resolver = new Resolver(this.#table);
+    this.#self = new Owner(this.#table, this.#table.slot, this.#table.epoch, () => {});
+    this.#host = {
+      update: (registration, expected, config) => this.#updateRegistration(registration, expected, config),
+      remove: (registration) => this.#remove(registration),
+      isActive: (registration) => this.#isActive(registration),
+    };
+  }
+
+  /**
+   * Allocates a registry and starts its coordinator thread, which notices the death of threads and sweeps up after
+   * them. The registry lives until this thread closes it; neither it nor the coordinator keeps the process alive.
+   * @throws {RegistryError} `INVALID_OPTION`; `COORDINATOR_FAILED` when the thread cannot start
+   */
+  static async open(options: RegistryOptions = {}): Promise<Registry> {
+    const registry = new Registry(Object.freeze(allocateTable(resolveOptions(options))), true);
+    try {
+      await registry.#link.start();
+    } catch (error) {
+      await registry.close();
+      throw error;
+    }
+    return registry;
+  }
+
+  /**
+   * Joins this thread to a registry that another opened. Needs no other thread to run, so it works while the main
+   * thread is blocked.
+   * @throws {RegistryError} `INCOMPATIBLE_HANDLE`, `CLOSED`, `THREADS_FULL`
+   */
+  static attach(handle: RegistryHandle): Registry {
+    if (typeof handle !== 'object' || handle === null) {
+      throw new RegistryError('INCOMPATIBLE_HANDLE', `a registry handle is an object, not ${String(handle)}`);
+    }
+    const registry = new Registry(handle, false);
+    registry.#link.connect();
+    return registry;
+  }
+
+  /**
+   * Registers a name.
+   * @throws {AlreadyRegisteredError} when a living owner has it, which changes nothing
+   * @throws {RegistryError} `INVALID_NAME`, `INVALID_CONFIG`, `CONFIG_TOO_LARGE`, `TABLE_FULL`, `KINDS_FULL`,
+   *   `OWNER_DEAD`, `CLOSED`, `BUSY`; the signal's own reason when it has aborted
+   */
+  register(kind: string, id: string, options: RegisterOptions = {}): Registration {
+    return this.#register(kind, id, options, false) ?? this.#throwTaken(kind, id);
+  }
+
+  /** `register`, with a taken name as a value. */
+  tryRegister(kind: string, id: string, options: RegisterOptions = {}): TryRegisterResult {
+    const registration = this.#register(kind, id, options, false);
+    return registration ? { ok: true, registration } : { ok: false, error: this.#taken(kind, id) };
+  }
+
+  /** `register`, but a name that the same owner has gets the new config. */
+  registerOrUpdate(kind: string, id: string, options: RegisterOptions = {}): Registration {
+    return this.#register(kind, id, options, true) ?? this.#throwTaken(kind, id);
+  }
+
+  /** What a name stands for, or undefined. Nothing but loads of memory when it was looked up before and has not
+   *  changed. @throws {RegistryError} `INVALID_NAME`, `CLOSED` */
+  whereis(kind: string, id: string): Entry | undefined {
+    const names = kind === this.#lastKind ? this.#lastNames : this.#namesOf(kind);
+    const resolution = names.young.get(id);
+    if (resolution?.holds()) return resolution.entry;
+    return this.#lookup(names, kind, id);
+  }
+
+  /** A reference to a name, registered or not: the fastest way to look one name up again and again. */
+  ref(kind: string, id: string): Ref {
+    return new Ref(kind, id, (...name) => this.#resolve(...name));
+  }
+
+  /** Whether a name is registered. */
+  has(kind: string, id: string): boolean {
+    const names = kind === this.#lastKind ? this.#lastNames : this.#namesOf(kind);
+    const resolution = names.young.get(id);
+    if (resolution?.holds()) return resolution.entry !== undefined;
+    const found = this.#resolver.has(kind, id);
+    if (!found) this.#checkOpen();
+    return found;
+  }
+
+  /** The entries of a kind. Each shard's are as they stood together at one moment; memory is that of one shard. */
+  *list(kind: string): IterableIterator<Entry> {
+    this.#checkOpen();
+    const kindId = this.#table.kinds.find(kind);
+    if (kindId === 0) return;
+    for (const shard of this.#table.shards.keys()) {
+      for (const raw of this.#snapshot(shard, kindId)) yield this.#resolver.entryOf(raw);
+    }
+  }
+
+  /** How many names of a kind, or in all, are registered. Looks at every record: for people, not for hot paths. */
+  count(kind?: string): number {
+    this.#checkOpen();
+    const kindId = kind === undefined ? 0 : this.#table.kinds.find(kind);
+    if (kind !== undefined && kindId === 0) return 0;
+    return this.#table.readers.reduce((sum, reader) => sum + reader.count(kindId), 0);
+  }
+
+  /** Replaces the config of a name, whoever owns it. @returns the entry's new version.
+   *  @throws {RegistryError} `NOT_FOUND`, `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL`, `CLOSED`, `BUSY` */
+  update(kind: string, id: string, config: JsonValue | EncodedConfig | undefined): number {
+    const shard = this.#update(kind, id, ANY, config);
+    return versionToken(shard.record, shard.version);
+  }
+
+  /** The same if the entry still has `version`, as an `Entry` tells it. @returns whether it had. */
+  compareAndUpdate(
+    kind: string,
+    id: string,
+    version: number,
+    config: JsonValue | EncodedConfig | undefined,
+  ): boolean {
+    return this.#update(kind, id, checkVersion(version), config).version !== 0;
+  }
+
+  /** Takes a name back, whoever owns it. @returns whether there was one. */
+  unregister(kind: string, id: string): boolean {
+    this.#checkOpen();
+    const kindId = this.#table.kinds.find(kind);
+    const { key } = this.#table;
+    key.encode(kindId, id);
+    if (kindId === 0) return false;
+    return this.#table.shards[this.#table.shardOf(key.hash)].unregister(key) === Outcome.done;
+  }
+
+  /** Makes an owner that is smaller than this thread.
+   *  @throws {RegistryError} `OWNERS_FULL` when `ownersMax` are alive, `CLOSED`, `BUSY` */
+  owner(): Owner {
+    this.#checkOpen();
+    const table = this.#table;
+    const slot = table.ownerTable.claimOwner(table.slot, table.epoch);
+    if (slot === -1) {
+      const max = table.owners.ownersMax;
+      throw new RegistryError('OWNERS_FULL', `${max} owners are alive: close some or raise ownersMax`);
+    }
+    return new Owner(table, slot, table.owners.epoch(slot), () => this.#link.requestSweep());
+  }
+
+  /** What each shard counts: entries, load, writes, waits, bytes. */
+  partitionStats(): PartitionStats[] {
+    return readPartitionStats(this.#table);
+  }
+
+  /** Whether this thread, or the thread that opened the registry, has closed it. */
+  get closed(): boolean {
+    return this.#closing !== undefined || this.#table.closed;
+  }
+
+  /**
+   * In the thread that opened the registry: ends it, for every thread; resolves when the coordinator has stopped.
+   * In another: detaches this thread, whose names vanish. Closing twice is no error.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.dispose](): void {
+    void this.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#lastKind = undefined;
+    this.#self.runCleanups();
+    if (this.#opener) this.#table.close();
+    this.#table.detach();
+    await this.#link.close(this.#opener);
+  }
+
+  #checkOpen(): void {
+    if (!this.closed) return;
+    throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
+  }
+
+  static readonly #noNames = new KindCache();
+
+  #namesOf(kind: string): KindCache {
+    this.#checkOpen();
+    if (this.#table.kinds.find(kind) === 0) return Registry.#noNames;
+    this.#lastNames = this.#cache.kind(kind);
+    this.#lastKind = kind;
+    return this.#lastNames;
+  }
+
+  #lookup(names: KindCache, kind: string, id: string): Entry | undefined {
+    let resolution = names.old.get(id);
+    if (!resolution?.holds()) resolution = this.#resolve(kind, id);
+    if (resolution === undefined) return undefined;
+    this.#cache.keep(names, id, resolution);
+    return resolution.entry;
+  }
+
+  #resolve(kind: string, id: string): Resolution | undefined {
+    const resolution = this.#resolver.resolve(kind, id);
+    if (resolution?.entry === undefined) this.#checkOpen();
+    return resolution;
+  }
+
+  #snapshot(shard: number, kind: number) {
+    const reader = this.#table.readers[shard];
+    for (let n = 0; n < SNAPSHOT_TRIES; n++) {
+      const entries = reader.snapshot(kind);
+      if (entries !== undefined) return entries;
+    }
+    return this.#table.shards[shard].exclusively(() => reader.snapshot(kind) ?? []);
+  }
+
+  /** @returns undefined when the name is taken. */
+  #register(kind: string, id: string, options: RegisterOptions, update: boolean): Registration | undefined {
+    this.#checkOpen();
+    const { signal, owner = this.#self } = options;
+    signal?.throwIfAborted();
+    if (!(owner instanceof Owner) || !owner.belongsTo(this.#table)) {
+      throw new RegistryError('INVALID_OPTION', 'owner is not of this registry in this thread: use registry.owner()');
+    }
+    const config = this.#encode(kind, id, options.config);
+    const table = this.#table;
+    const { key } = table;
+    key.encode(table.kinds.intern(kind), id);
+    if (!owner.alive) throw ownerDead(kind, id);
+    const shardNumber = table.shardOf(key.hash);
+    const shard = table.shards[shardNumber];
+    const outcome = shard.register(key, owner.slot, owner.epoch, config, update);
+    if (outcome === Outcome.taken) return undefined;
+    if (outcome === Outcome.full) throw this.#full('register', kind, id, shard);
+    const registration = new Registration(this.#host, kind, id, shardNumber, shard.record, shard.born);
+    if (!owner.alive) {
+      // It died between the two looks (the registry was closed, or this thread was thought dead): leave no entry.
+      registration.unregister();
+      this.#checkOpen();
+      throw ownerDead(kind, id);
+    }
+    if (owner !== this.#self) this.#track(registration, owner);
+    if (signal !== undefined) unregisterOnAbort(registration, signal, owner);
+    return registration;
+  }
+
+  /** An owner that closes frees its names at once, so it must know them. */
+  #track(registration: Registration, owner: Owner): void {
+    owner.track(registration);
+    registration.cleanups.push(() => owner.forget(registration));
+  }
+
+  #encode(kind: string, id: string, config: JsonValue | EncodedConfig | undefined): EncodedConfig | undefined {
+    if (config === undefined) return undefined;
+    const encoded = encodeConfig(config);
+    const max = this.#table.control[Header.configBytesMax];
+    if (encoded.byteLength <= max) return encoded;
+    throw new RegistryError(
+      'CONFIG_TOO_LARGE',
+      `${kind} ${quote(id)}: the config takes ${encoded.byteLength} bytes; configBytesMax is ${max}`,
+    );
+  }
+
+  #taken(kind: string, id: string): AlreadyRegisteredError {
+    const { holder, holderEpoch } = this.#shardOfKey();
+    return new AlreadyRegisteredError(kind, id, this.#resolver.owner(holder, holderEpoch));
+  }
+
+  #throwTaken(kind: string, id: string): never {
+    throw this.#taken(kind, id);
+  }
+
+  /** The shard of the name that was encoded last. */
+  #shardOfKey(): Shard {
+    return this.#table.shards[this.#table.shardOf(this.#table.key.hash)];
+  }
+
+  /** @returns the shard, with what was written; its `version` is 0 when the entry is not the expected one. */
+  #update(kind: string, id: string, expected: number, config: JsonValue | EncodedConfig | undefined): Shard {
+    this.#checkOpen();
+    const encoded = this.#encode(kind, id, config);
+    const table = this.#table;
+    const kindId = table.kinds.find(kind);
+    table.key.encode(kindId, id);
+    const shard = this.#shardOfKey();
+    const outcome = kindId === 0 ? Outcome.notFound : shard.update(table.key, expected, encoded);
+    if (outcome === Outcome.changed) shard.version = 0;
+    else if (outcome !== Outcome.done) throw this.#refusedUpdate(outcome, kind, id, shard);
+    return shard;
+  }
+
+  #updateRegistration(
+    { kind, id, shard: number, record, born }: Registration,
+    expected: number,
+    config: JsonValue | EncodedConfig | undefined,
+  ): number {
+    this.#checkOpen();
+    const encoded = this.#encode(kind, id, config);
+    const shard = this.#table.shards[number];
+    const outcome = shard.updateRecord(record, born, expected, encoded);
+    if (outcome === Outcome.changed) return 0;
+    if (outcome !== Outcome.done) throw this.#refusedUpdate(outcome, kind, id, shard);
+    return versionToken(shard.record, shard.version);
+  }
+
+  #refusedUpdate(outcome: Outcome, kind: string, id: string, shard: Shard): RegistryError {
+    if (outcome === Outcome.full) return this.#full('update', kind, id, shard);
+    return new RegistryError('NOT_FOUND', `update ${kind} ${quote(id)}: it is not registered (any more)`);
+  }
+
+  #remove({ shard, record, born }: Registration): boolean {
+    if (this.#table.closed) return false;
+    return this.#table.shards[shard].unregisterRecord(record, born) === Outcome.done;
+  }
+
+  #isActive({ shard, record, born }: Registration): boolean {
+    return this.#table.readers[shard].isRegistration(record, born);
+  }
+
+  #full(what: string, kind: string, id: string, shard: Shard): RegistryError {
+    const word = (at: number) => this.#table.control[shard.memory.at + at];
+    return new RegistryError(
+      'TABLE_FULL',
+      `${what} ${kind} ${quote(id)}: its shard has ${word(At.entries)} of ${shard.memory.entriesMax} entries and ` +
+        `${word(At.valueBytes)} bytes of configs; raise entriesPerShardMax, valueBytesPerShardMax or shards`,
+    );
+  }
+}
+
+function ownerDead(kind: string, id: string): RegistryError {
+  return new RegistryError('OWNER_DEAD', `register ${kind} ${quote(id)}: its owner has been closed`);
+}
+
+function checkVersion(version: number): number {
+  if (Number.isSafeInteger(version) && version > 0) return version;
+  throw new RegistryError('INVALID_OPTION', `version is ${String(version)}: pass the version of an Entry`);
+}
+
+function unregisterOnAbort(registration: Registration, signal: AbortSignal, owner: Owner): void {
+  const onAbort = () => registration.unregister();
+  const forget = () => signal.removeEventListener('abort', onAbort);
+  signal.addEventListener('abort', onAbort, { once: true });
+  registration.cleanups.push(forget, owner.onClose(forget));
+}

@@ -1,0 +1,193 @@
+import { type Guarded, Space } from './guard.ts';
+import { Page, pageBytes, pageLarge, Shard, sizeClassesMax } from './layout.ts';
+import { assert } from './errors.ts';
+
+/** Where a shard's arena begins to hold blocks: the page table comes first. */
+export const tablePages = (pagesMax: number): number => Math.ceil((pagesMax * Page.words * 4) / pageBytes);
+
+const UNIT_BYTES = 8;
+const PAGE_UNITS = pageBytes / UNIT_BYTES;
+
+/** Block sizes in bytes: steps of 8 to 128, then eight steps to each doubling (at most 12.5 % unused), to half a page. */
+export const blockSizes: readonly number[] = (() => {
+  const sizes: number[] = [];
+  for (let size = 16; size <= 128; size += 8) sizes.push(size);
+  for (let base = 128; base < pageBytes / 2; base *= 2) {
+    for (let step = 1; step <= 8; step++) sizes.push(base + (base / 8) * step);
+  }
+  return sizes;
+})();
+export const blockBytesMax = pageBytes / 2;
+assert(blockSizes.length <= sizeClassesMax, 'every size class has its list head');
+assert(blockSizes.at(-1) === blockBytesMax, 'the largest block is half a page');
+
+/** Size class by size in units, so that finding it is one load. */
+const classOf = (() => {
+  const table = new Uint8Array(blockBytesMax / UNIT_BYTES + 1);
+  let sizeClass = 0;
+  for (let units = 0; units < table.length; units++) {
+    while (blockSizes[sizeClass] < units * UNIT_BYTES) sizeClass++;
+    table[units] = sizeClass;
+  }
+  return table;
+})();
+const capacities = blockSizes.map((size) => Math.floor(pageBytes / size));
+
+/** What the allocator needs of its shard: journaled stores and room. */
+export interface ArenaMemory {
+  readonly arena: Int32Array<SharedArrayBuffer>;
+  setControl(at: number, value: number): void;
+  setArena(at: number, value: number): void;
+  readonly control: Int32Array<SharedArrayBuffer>;
+  /** Makes pages below `page` addressable; false at the configured limit. */
+  reservePages(page: number): boolean;
+}
+
+/**
+ * Slab allocator of a shard's values. Every call is under the shard's lock and inside an operation: all its
+ * bookkeeping is journaled, so a killed thread leaves no block half taken.
+ *
+ * A page holds blocks of one size, or is one piece of a large value; an empty page serves any size again. Memory is
+ * reused at once: readers copy, then validate the record's version. References are in units of 8 bytes; 0 is none.
+ */
+export class Arena {
+  readonly #memory: ArenaMemory;
+  readonly #shardAt: number;
+
+  constructor(memory: ArenaMemory, shardAt: number) {
+    this.#memory = memory;
+    this.#shardAt = shardAt;
+  }
+
+  /** A block of at least `bytes` (over `blockBytesMax`: a chain of pages). @returns 0 when the arena is full. */
+  allocate(bytes: number): number {
+    if (bytes > blockBytesMax) return this.#allocatePages(Math.ceil(bytes / pageBytes));
+    const memory = this.#memory;
+    const sizeClass = classOf[Math.ceil(bytes / UNIT_BYTES)];
+    const size = blockSizes[sizeClass];
+    const head = this.#shardAt + Shard.partial + sizeClass;
+    let page = memory.control[head];
+    if (page === 0) {
+      page = this.#takePage();
+      if (page === 0) return 0;
+      const row = page * Page.words;
+      memory.setArena(row + Page.kind, sizeClass + 1);
+      memory.setArena(row + Page.used, 0);
+      memory.setArena(row + Page.free, 0);
+      memory.setArena(row + Page.fresh, 0);
+      memory.setArena(row + Page.previous, 0);
+      memory.setArena(row + Page.next, 0);
+      memory.setControl(head, page);
+    }
+    const arena = memory.arena;
+    const row = page * Page.words;
+    let block = arena[row + Page.free];
+    if (block !== 0) {
+      memory.setArena(row + Page.free, arena[block * 2]);
+      memory.setArena(block * 2, 0); // journals the link, which the value is about to overwrite
+    } else {
+      const fresh = arena[row + Page.fresh];
+      block = page * PAGE_UNITS + (fresh * size) / UNIT_BYTES;
+      memory.setArena(row + Page.fresh, fresh + 1);
+    }
+    const used = arena[row + Page.used] + 1;
+    memory.setArena(row + Page.used, used);
+    if (used === capacities[sizeClass]) this.#unlink(head, row);
+    this.#count(size);
+    return block;
+  }
+
+  /** Gives a block or a chain back. `bytes` is what was asked for. */
+  free(block: number, bytes: number): void {
+    const memory = this.#memory;
+    const arena = memory.arena;
+    const page = Math.floor(block / PAGE_UNITS);
+    const row = page * Page.words;
+    if (bytes > blockBytesMax) {
+      this.#freePages(page, Math.ceil(bytes / pageBytes));
+      return;
+    }
+    const sizeClass = arena[row + Page.kind] - 1;
+    assert(sizeClass === classOf[Math.ceil(bytes / UNIT_BYTES)], 'a block is freed with its own size');
+    const head = this.#shardAt + Shard.partial + sizeClass;
+    const used = arena[row + Page.used];
+    this.#count(-blockSizes[sizeClass]);
+    if (used === 1) {
+      this.#unlink(head, row);
+      this.#givePage(page);
+      return;
+    }
+    if (used === capacities[sizeClass]) this.#link(head, page);
+    // The link lies in the block itself. A reader that still copies the block will find the record's version changed.
+    memory.setArena(block * 2, arena[row + Page.free]);
+    memory.setArena(row + Page.free, block);
+    memory.setArena(row + Page.used, used - 1);
+  }
+
+  #allocatePages(count: number): number {
+    const memory = this.#memory;
+    let first = 0;
+    for (let n = 0; n < count; n++) {
+      const page = this.#takePage();
+      if (page === 0) return 0;
+      memory.setArena(page * Page.words + Page.kind, pageLarge);
+      memory.setArena(page * Page.words + Page.next, first);
+      first = page;
+    }
+    this.#count(count * pageBytes);
+    return first * PAGE_UNITS;
+  }
+
+  #freePages(first: number, count: number): void {
+    let page = first;
+    for (let n = 0; n < count; n++) {
+      const next = this.#memory.arena[page * Page.words + Page.next];
+      this.#givePage(page);
+      page = next;
+    }
+    this.#count(-count * pageBytes);
+  }
+
+  #takePage(): number {
+    const memory = this.#memory;
+    const page = memory.control[this.#shardAt + Shard.pageFree];
+    if (page !== 0) {
+      memory.setControl(this.#shardAt + Shard.pageFree, memory.arena[page * Page.words + Page.next]);
+      return page;
+    }
+    const fresh = memory.control[this.#shardAt + Shard.pagesUsed];
+    if (!memory.reservePages(fresh + 1)) return 0;
+    memory.setControl(this.#shardAt + Shard.pagesUsed, fresh + 1);
+    return fresh;
+  }
+
+  #givePage(page: number): void {
+    const memory = this.#memory;
+    memory.setArena(page * Page.words + Page.kind, 0);
+    memory.setArena(page * Page.words + Page.next, memory.control[this.#shardAt + Shard.pageFree]);
+    memory.setControl(this.#shardAt + Shard.pageFree, page);
+  }
+
+  #link(head: number, page: number): void {
+    const memory = this.#memory;
+    const next = memory.control[head];
+    memory.setArena(page * Page.words + Page.previous, 0);
+    memory.setArena(page * Page.words + Page.next, next);
+    if (next !== 0) memory.setArena(next * Page.words + Page.previous, page);
+    memory.setControl(head, page);
+  }
+
+  #unlink(head: number, row: number): void {
+    const memory = this.#memory;
+    const previous = memory.arena[row + Page.previous];
+    const next = memory.arena[row + Page.next];
+    if (previous === 0) memory.setControl(head, next);
+    else memory.setArena(previous * Page.words + Page.next, next);
+    if (next !== 0) memory.setArena(next * Page.words + Page.previous, previous);
+  }
+
+  #count(bytes: number): void {
+    const at = this.#shardAt + Shard.valueBytes;
+    this.#memory.setControl(at, this.#memory.control[at] + bytes);
+  }
+}

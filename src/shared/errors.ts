@@ -1,0 +1,42 @@
+/** Stable codes of every error the engine throws. Adding one is a promise to users. */
+export type RegistryErrorCode =
+  | 'ALREADY_REGISTERED'
+  | 'BUSY'
+  | 'CLOSED'
+  | 'CONFIG_TOO_LARGE'
+  | 'COORDINATOR_FAILED'
+  | 'CORRUPT'
+  | 'INCOMPATIBLE_HANDLE'
+  | 'INVALID_CONFIG'
+  | 'INVALID_NAME'
+  | 'INVALID_OPTION'
+  | 'KINDS_FULL'
+  | 'NOT_FOUND'
+  | 'OWNER_DEAD'
+  | 'OWNERS_FULL'
+  | 'TABLE_FULL'
+  | 'THREADS_FULL';
+
+/**
+ * What the engine refuses, or finds broken outside it. `code` is stable; the message states what was tried, the
+ * numbers, and what to do.
+ */
+export class RegistryError extends Error {
+  readonly code: RegistryErrorCode;
+
+  constructor(code: RegistryErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'RegistryError';
+    this.code = code;
+  }
+}
+
+/** The shared memory holds what no writer of ours leaves there. Nothing can be mended: open a new registry. */
+export function corrupt(detail: string): RegistryError {
+  return new RegistryError('CORRUPT', `shared memory is corrupt (${detail}): close this registry and open a new one`);
+}
+
+/** Impossible states: a bug of ours, on whichever side it is seen. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new Error(`rollcall: internal error: ${message}`);
+}

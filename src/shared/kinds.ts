@@ -1,0 +1,90 @@
+import { RegistryError } from './errors.ts';
+import type { Guarded } from './guard.ts';
+import { type ControlMap, Header, KindRow } from './layout.ts';
+import { limits } from './limits.ts';
+import { quote } from './name-key.ts';
+
+/**
+ * The kinds of names a registry has seen, numbered from 1. Rows are only ever appended, under the control lock, and
+ * counted when complete: reading takes no lock, and each thread keeps what it has read. The count is the commit and
+ * nothing is prepared that a survivor would have to undo.
+ */
+export class Kinds {
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #rowsAt: number;
+  readonly #guard: Guarded;
+  readonly #ids = new Map<string, number>();
+  readonly #names: string[] = [''];
+
+  constructor(words: Int32Array<SharedArrayBuffer>, map: ControlMap, guard: Guarded) {
+    this.#words = words;
+    this.#rowsAt = map.kinds;
+    this.#guard = guard;
+  }
+
+  /** The number of a kind, or 0 when no thread has registered anything of it.
+   *  @throws {RegistryError} `INVALID_NAME` */
+  find(kind: string): number {
+    const known = this.#ids.get(kind);
+    if (known !== undefined) return known;
+    checkKind(kind);
+    this.#readNew();
+    return this.#ids.get(kind) ?? 0;
+  }
+
+  /** The number of a kind, given on first use.
+   *  @throws {RegistryError} `INVALID_NAME`; `KINDS_FULL` after `limits.kindsMax` kinds. */
+  intern(kind: string): number {
+    const known = this.find(kind);
+    if (known !== 0) return known;
+    this.#guard.enter();
+    try {
+      const meanwhile = this.find(kind);
+      if (meanwhile !== 0) return meanwhile;
+      const count = this.#words[Header.kinds];
+      if (count === limits.kindsMax) {
+        throw new RegistryError(
+          'KINDS_FULL',
+          `kind ${quote(kind)} would be the ${count + 1}th: kinds are types of names, put what varies into the id`,
+        );
+      }
+      const row = this.#rowsAt + count * KindRow.words;
+      const encoded = Buffer.from(kind, 'utf8');
+      this.#words[row + KindRow.byteLength] = encoded.length;
+      new Uint8Array(this.#words.buffer, (row + KindRow.bytes) * 4, encoded.length).set(encoded);
+      Atomics.store(this.#words, Header.kinds, count + 1);
+    } finally {
+      this.#guard.leave();
+    }
+    return this.find(kind);
+  }
+
+  name(id: number): string {
+    if (id >= this.#names.length) this.#readNew();
+    return this.#names[id];
+  }
+
+  #readNew(): void {
+    const count = Atomics.load(this.#words, Header.kinds);
+    for (let id = this.#names.length; id <= count; id++) {
+      const row = this.#rowsAt + (id - 1) * KindRow.words;
+      const bytes = new Uint8Array(this.#words.buffer, (row + KindRow.bytes) * 4, this.#words[row + KindRow.byteLength]);
+      const name = Buffer.from(bytes).toString('utf8');
+      this.#names.push(name);
+      this.#ids.set(name, id);
+    }
+  }
+}
+
+function checkKind(kind: string): void {
+  if (typeof kind !== 'string' || kind.length === 0) {
+    throw new RegistryError('INVALID_NAME', 'a kind is a string with at least one character');
+  }
+  const bytes = Buffer.byteLength(kind, 'utf8');
+  if (bytes > limits.nameBytesMax || !kind.isWellFormed()) {
+    throw new RegistryError(
+      'INVALID_NAME',
+      `kind ${quote(kind)} has ${bytes} UTF-8 bytes; it is Unicode text of at most ${limits.nameBytesMax}`,
+    );
+  }
+}

@@ -1,0 +1,211 @@
+import { assert } from './errors.ts';
+import { limits } from './limits.ts';
+
+/**
+ * Where every word lives.
+ *
+ * ```
+ * control (one fixed SharedArrayBuffer, 32-bit words)
+ *   Header | control block | shard blocks × shards | thread infos × threadsMax | owner rows × (threadsMax + ownersMax)
+ *   | kind rows × kindsMax
+ * per shard, three growable SharedArrayBuffers
+ *   records   16-word records, addressed by id; they never move
+ *   index     32-bit words: tag << 20 | record id
+ *   arena     page table, then 16 KiB pages of values and long names
+ * ```
+ * All positions are in words unless the name says bytes.
+ */
+export const LINE_WORDS = 16; // one 64-byte cache line
+
+export const MAGIC = 0x526f6c6c; // "Roll"
+export const LAYOUT_VERSION = 1;
+
+/** Words 0–63 of the control buffer. Written once by `create` before any other thread can know the buffer,
+ *  except for the lines marked with their writer. */
+export const Header = {
+  magic: 0,
+  layoutVersion: 1,
+  shards: 2,
+  threadsMax: 3,
+  ownersMax: 4,
+  entriesPerShardMax: 5,
+  configBytesMax: 6,
+  pagesPerShardMax: 7,
+  /** Two words: the secret key of the name hash. */
+  hashKey: 8,
+  /** Four words: the registry's random identity. */
+  identity: 10,
+  /** A line of its own. `RegistryState`, written once more, by `close`. */
+  state: 16,
+  /** Number of kind rows that are complete. Written under the control lock, after the row. */
+  kinds: 17,
+  /** The line of the coordinator: see workers/coordinator-link.ts. */
+  coordinatorGeneration: 32,
+  coordinatorSlot: 33,
+  coordinatorEpoch: 34,
+  words: 64,
+} as const;
+
+export const RegistryState = { open: 1, closed: 2 } as const;
+
+/** A lock with the journal that makes its critical sections repairable. Heads both kinds of block. */
+export const Guard = {
+  /** 0, or the holder's token; bit 0 says that somebody sleeps. A line of its own. */
+  lock: 0,
+  /** The intent line, written by the holder alone. */
+  op: 16,
+  phase: 17,
+  record: 18,
+  before: 19,
+  slot: 20,
+  journalWords: 21,
+  /** Pairs (address, old value), `journalPairsMax` of them. */
+  journal: 32,
+} as const;
+
+/** Pairs the journal can hold: a value of the largest size takes 3 per page, everything else together under 64. */
+export const journalPairsMax = 320;
+const guardWords = Guard.journal + 2 * journalPairsMax;
+
+/** The control block: its lock orders attaching, owner slots and new kinds. */
+export const Control = {
+  guard: 0,
+  /** Owner rows ever used beyond the threads' rows, and the head of the list of free ones (0: none). */
+  ownersUsed: guardWords,
+  ownerFree: guardWords + 1,
+  words: guardWords + LINE_WORDS,
+} as const;
+
+/** Size classes of the arena's blocks; class 0 is unused. */
+export const sizeClassesMax = 96;
+
+/** One shard's block. */
+export const Shard = {
+  guard: 0,
+  /** Read-mostly line. The index descriptor (see name-index.ts), and how often any record's version wrapped. */
+  descriptor: guardWords,
+  wraps: guardWords + 1,
+  /** A line of its own: the insert sequence. Odd while a name that was absent is about to appear. */
+  insertSequence: guardWords + 16,
+  /** Lines of the lock's holder. `entries` counts records in the index, the dead and not yet swept included. */
+  entries: guardWords + 32,
+  tombstones: guardWords + 33,
+  recordsUsed: guardWords + 34,
+  recordFree: guardWords + 35,
+  pagesUsed: guardWords + 36,
+  pageFree: guardWords + 37,
+  /** Bytes of blocks and pages handed out. */
+  valueBytes: guardWords + 38,
+  /** Counters since the registry opened, wrapping. */
+  registrations: guardWords + 39,
+  updates: guardWords + 40,
+  removals: guardWords + 41,
+  lockWaits: guardWords + 42,
+  lockSteals: guardWords + 43,
+  resizes: guardWords + 44,
+  swept: guardWords + 45,
+  /** Head of the list of pages with room, per size class. */
+  partial: guardWords + 48,
+  words: guardWords + 48 + sizeClassesMax,
+} as const;
+
+/** What the kernel and Node call a thread; written by the thread when it attaches. */
+export const ThreadInfo = {
+  /** 0, or `worker_threads.threadId` + 1 of the thread that owns this row. */
+  claim: 0,
+  /** Kernel thread id and start time in clock ticks (field 22 of its `stat`), or 0 where the system has no /proc. */
+  tid: 1,
+  startTicks: 2,
+  words: LINE_WORDS,
+} as const;
+
+/**
+ * One owner. Rows below `threadsMax` are threads and name themselves in `thread`.
+ *
+ * `epoch` counts in fours: 0 free, 1 alive, 2 dead (mod 4). Free → alive after `thread` and `threadEpoch` are
+ * written, by who claimed the row (owners: under the control lock; threads: see `OwnerTable.claimThread`); alive → dead by ONE compareExchange of anybody; dead → free by the sweeper, under the
+ * control lock, after every shard was swept. An owner lives when its epoch is the one a record names and its
+ * thread's epoch is the one the row names.
+ */
+export const OwnerRow = { epoch: 0, thread: 1, threadEpoch: 2, nextFree: 3, words: LINE_WORDS } as const;
+export const OwnerState = { free: 0, alive: 1, dead: 2, mask: 3, step: 4 } as const;
+/** At this epoch a row is dead for good: the next tenancy would come near the sign bit. */
+export const ownerEpochMax = 0x7ffffff0;
+
+/** One kind: its length in bytes, then its UTF-8 bytes. Complete before `Header.kinds` counts it, then constant. */
+export const KindRow = { byteLength: 0, bytes: 1, words: 80 } as const;
+
+/**
+ * One record, a cache line.
+ *
+ * `version` = sequence << 2 | live << 1 | set. It is the ONLY word that makes a change visible: every commit is one
+ * store of it. The sequence goes up by one at each commit and never restarts, also when the record gets another
+ * name. While `live` is 0 the record is vacant: readers pass over it and the holder of the lock may write all other
+ * words. While it is 1 only the value word that `set` does *not* select may be written.
+ */
+export const Record = {
+  version: 0,
+  hash: 1,
+  /** Name length in bytes | kind id << 8. */
+  meta: 2,
+  owner: 3,
+  ownerEpoch: 4,
+  /** `version` of this registration's first commit: tells a registration from a later one of the same name.
+   *  In a free record: the next free record. */
+  born: 5,
+  /** Two value references in units of 8 bytes (0: no value); `set` selects one. */
+  value: 6,
+  /** The name, zero-padded, when it fits; else word 0 is the reference of a block that holds it. */
+  key: 8,
+  keyWords: 8,
+  words: LINE_WORDS,
+} as const;
+export const keyBytesInline = Record.keyWords * 4;
+
+export const Version = { set: 1, live: 2, sequenceShift: 2, sequenceMax: 0x3fffffff } as const;
+
+/** The arena, in bytes, and a page's row in the page table at its start. */
+export const pageBytes = 16_384;
+export const Page = {
+  /** Size class + 1; `pageLarge` for a page of a large value; 0 when free. */
+  kind: 0,
+  used: 1,
+  /** First free block (reference), and how many blocks were ever handed out. */
+  free: 2,
+  fresh: 3,
+  /** List of pages with room; `next` also links free pages and the pages of a large value. 0 ends a list. */
+  previous: 4,
+  next: 5,
+  words: 8,
+} as const;
+export const pageLarge = 255;
+
+assert(Record.key + Record.keyWords === Record.words, 'a record fills its line');
+assert(KindRow.bytes + Math.ceil(limits.nameBytesMax / 4) <= KindRow.words, 'a kind fits its row');
+assert(Math.ceil(limits.configBytesMax / pageBytes) * 4 + 32 <= journalPairsMax, 'the journal holds the largest value');
+
+const align = (words: number): number => Math.ceil(words / LINE_WORDS) * LINE_WORDS;
+const controlWords = align(Control.words);
+const shardWords = align(Shard.words);
+
+/** Positions that depend on a registry's options, in words of the control buffer. */
+export class ControlMap {
+  readonly control: number = Header.words;
+  readonly shards: number;
+  readonly threads: number;
+  readonly owners: number;
+  readonly kinds: number;
+  readonly words: number;
+
+  constructor(shards: number, threadsMax: number, ownersMax: number) {
+    this.shards = this.control + controlWords;
+    this.threads = this.shards + shards * shardWords;
+    this.owners = this.threads + threadsMax * ThreadInfo.words;
+    this.kinds = this.owners + (threadsMax + ownersMax) * OwnerRow.words;
+    this.words = this.kinds + limits.kindsMax * KindRow.words;
+  }
+
+  shard(n: number): number {
+    return this.shards + n * shardWords;
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Every limit of the engine: its name, its unit and its reason.
+ *
+ * `limits` are ceilings set by the memory layout; `defaults` are what a registry gets when it does not ask.
+ */
+export const limits = {
+  /** Bytes (UTF-8) of a kind or an id: the length is one byte of a record's `meta` word. */
+  nameBytesMax: 255,
+  /** Shards of a registry: more than this many locks buys nothing on the largest machines and costs address space. */
+  shardsMax: 256,
+  /** Entries in one shard: a record id is 20 bits of an index word, and id 0 is reserved. */
+  entriesPerShardMax: (1 << 20) - 1,
+  /** Threads attached at once: a lock word has 12 bits for its holder, and 0 means nobody. */
+  threadsMax: 4094,
+  /** Owners smaller than a thread, at once: 64 B of address space each. */
+  ownersMax: 1 << 20,
+  /** Different kinds over a registry's life: kinds are type names, kept for good so that readers need no lock. */
+  kindsMax: 1024,
+  /** Stored bytes of one config. The undo journal of a shard must hold the pages of one value. */
+  configBytesMax: 1 << 20,
+  /** Value bytes of one shard: the undo journal addresses a word of them, and of the page table, with 28 bits. */
+  valueBytesPerShardMax: (1 << 30) - (1 << 22),
+  /** Value bytes of one shard, at least: below this not even one config of the default limit fits with its pages. */
+  valueBytesPerShardMin: 1 << 18,
+  /** Times a lock-free read starts over because the entry changed under it, before the memory is called corrupt:
+   *  each retry needs a whole commit of another thread, so a real one is over after a few. */
+  readRetriesMax: 100_000,
+  /** Milliseconds an attaching thread waits for the row of one that has left, before it gets `THREADS_FULL`. */
+  attachWaitMs: 1_000,
+  /** Turns of the spin loop before a waiter sleeps: about 1.6 µs, more than an uncontended critical section. */
+  spinTurns: 50,
+  /** Milliseconds a waiter sleeps before it asks whether the lock's holder lives. */
+  lockSliceMs: 5,
+  /** Milliseconds after which a waiter asks a *living* holder to give back a lock it may have abandoned. */
+  lockSuspectMs: 100,
+  /** Milliseconds a worker thread waits for a lock before it gets `BUSY`. */
+  lockWaitWorkerMs: 30_000,
+  /** Milliseconds the main thread waits for a lock before it gets `BUSY`: it has sockets to serve. */
+  lockWaitMainMs: 2_000,
+  /** Records looked at in one hold of a shard's lock while dead entries are swept: well under 100 µs. */
+  sweepSliceRecords: 2_048,
+  /** Names an owner frees itself when it closes; what it has beyond them waits for the coordinator's sweep. */
+  ownerTrackedMax: 256,
+  /** Milliseconds between the first death and the sweep that frees its entries: one sweep serves many deaths. */
+  sweepDelayMs: 10,
+  /** A sweep starts no sooner than this many times the length of the last one after it: at most a fifth of a core. */
+  sweepRestFactor: 4,
+  /** Milliseconds a new coordinator has to listen before the threads that wait for it start another. */
+  coordinatorStartMs: 10_000,
+  /** Milliseconds between two looks whether a thread that hung up has ended, doubling from the first to the last. */
+  deathCheckFirstMs: 1,
+  deathCheckLastMs: 64,
+  /** Tombstones turned back into empty slots by one unregistration: bounds what the undo journal must hold. */
+  tombstonesClearedMax: 16,
+} as const;
+
+export const defaults = {
+  shards: 16,
+  entriesPerShardMax: limits.entriesPerShardMax,
+  threadsMax: 256,
+  ownersMax: 65_536,
+  configBytesMax: 65_536,
+  valueBytesPerShardMax: 1 << 28,
+} as const;

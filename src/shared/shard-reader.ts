@@ -1,0 +1,246 @@
+import { corrupt } from './errors.ts';
+import { keyBytesInline, Record, Shard, Version } from './layout.ts';
+import { limits } from './limits.ts';
+import { EMPTY, idOf, indexSize, indexStart, isDescriptor, sameTag, tagOf } from './name-index.ts';
+import type { NameKey } from './name-key.ts';
+import type { Owners } from './owners.ts';
+import type { ShardMemory } from './shard-memory.ts';
+import { readValue } from './value.ts';
+
+/**
+ * Lock-free reads of one shard. Nothing here writes shared memory or waits.
+ *
+ * The order a read relies on: the record's version is loaded before anything else of the record and again after
+ * everything was copied. Equal and live means that nothing of it changed in between, as every change of a record's
+ * words is enclosed by two different versions. All loads are 32-bit words, which never tear. x86-64 keeps loads in
+ * order; elsewhere the second load is made a read-modify-write of a private word first, which orders what came before.
+ */
+export class ShardReader {
+  readonly memory: ShardMemory;
+  readonly #owners: Owners;
+  /** What `find` and `read` saw last. */
+  version = 0;
+  owner = 0;
+  ownerEpoch = 0;
+
+  constructor(memory: ShardMemory, owners: Owners) {
+    this.memory = memory;
+    this.#owners = owners;
+  }
+
+  get insertSequence(): number {
+    return Atomics.load(this.memory.control, this.memory.at + Shard.insertSequence);
+  }
+
+  get wraps(): number {
+    return Atomics.load(this.memory.control, this.memory.at + Shard.wraps);
+  }
+
+  /**
+   * Finds the live record of a name. At some moment during the call the name was registered with `version` by the
+   * living `owner`, or (0) was not registered.
+   * @returns the record's id, or 0.
+   */
+  find(key: NameKey): number {
+    const { memory } = this;
+    const { control } = memory;
+    const descriptorAt = memory.at + Shard.descriptor;
+    const tag = tagOf(key.hash);
+    let descriptor = Atomics.load(control, descriptorAt);
+    let retries = 0;
+    for (;;) {
+      if (!isDescriptor(descriptor)) throw corrupt(`descriptor ${descriptor}`);
+      const size = indexSize(descriptor);
+      const start = indexStart(descriptor);
+      memory.coverIndex(start + size);
+      const { index } = memory;
+      let slot = key.hash & (size - 1);
+      let changed = false;
+      for (let probes = 0; probes < size; probes++) {
+        const word = index[start + slot];
+        if (word === EMPTY) break;
+        const id = idOf(word);
+        if (id !== 0 && sameTag(word, tag)) {
+          const at = memory.recordAt(id);
+          const { records } = memory;
+          const version = records[at + Record.version];
+          if (version & Version.live && this.#matches(records, at, key)) {
+            const owner = records[at + Record.owner];
+            const ownerEpoch = records[at + Record.ownerEpoch];
+            const alive = this.#owners.alive(owner, ownerEpoch);
+            if (loadOrdered(records, at + Record.version) !== version) {
+              changed = true;
+              break;
+            }
+            // At most one record of a name is not vacant, so a dead owner's record answers for the name.
+            if (!alive) return 0;
+            this.version = version;
+            this.owner = owner;
+            this.ownerEpoch = ownerEpoch;
+            return id;
+          }
+        }
+        slot = (slot + 1) & (size - 1);
+      }
+      const now = Atomics.load(control, descriptorAt);
+      if (!changed && now === descriptor) return 0;
+      descriptor = now;
+      if (++retries > limits.readRetriesMax) throw corrupt('a name changes without end');
+    }
+  }
+
+  /**
+   * Finds a name and copies its config.
+   * @returns the record's id, or 0; `text` is the config's JSON, undefined when there is none.
+   */
+  read(key: NameKey): number {
+    for (let retries = 0; retries < limits.readRetriesMax; retries++) {
+      const id = this.find(key);
+      if (id === 0) return 0;
+      if (this.#copy(id, this.version)) return id;
+    }
+    throw corrupt('a value changes without end');
+  }
+  text: string | undefined;
+
+  /** Copies the value that `version` of a record has; false when it has changed. */
+  #copy(id: number, version: number): boolean {
+    const { memory } = this;
+    const at = memory.recordAt(id);
+    const block = memory.records[at + Record.value + (version & Version.set)];
+    this.text = block === 0 ? undefined : readValue(memory, block);
+    if (loadOrdered(memory.records, at + Record.version) !== version) return false;
+    if (block !== 0 && this.text === undefined) throw corrupt(`value of record ${id}`);
+    return true;
+  }
+
+  #matches(records: Int32Array, at: number, key: NameKey): boolean {
+    if (records[at + Record.hash] !== key.hash || records[at + Record.meta] !== key.meta) return false;
+    const { words, wordLength } = key;
+    if (key.byteLength <= keyBytesInline) {
+      for (let n = 0; n < wordLength; n++) if (records[at + Record.key + n] !== words[n]) return false;
+      return true;
+    }
+    const block = records[at + Record.key];
+    if (!this.memory.coverArena(block * 8 + wordLength * 4)) return false;
+    const { arena } = this.memory;
+    for (let n = 0; n < wordLength; n++) if (arena[block * 2 + n] !== words[n]) return false;
+    return true;
+  }
+
+  /** The name in a record; whole only if the version is unchanged afterwards. */
+  name(at: number): string {
+    const { records } = this.memory;
+    const length = records[at + Record.meta] & 0xff;
+    const words = new Int32Array(64);
+    const count = (length + 3) >>> 2;
+    if (length <= keyBytesInline) {
+      for (let n = 0; n < count; n++) words[n] = records[at + Record.key + n];
+    } else {
+      const block = records[at + Record.key];
+      if (!this.memory.coverArena(block * 8 + count * 4)) return '';
+      for (let n = 0; n < count; n++) words[n] = this.memory.arena[block * 2 + n];
+    }
+    // From a private copy: decoding UTF-8 straight from memory that changes is not safe in every runtime.
+    return Buffer.from(words.buffer, 0, length).toString('utf8');
+  }
+
+  /**
+   * Collects the live entries of a kind (0: of every kind) as they stood together at one moment.
+   *
+   * Passes over the records twice (Afek et al., "Atomic snapshots of shared memory", 1993): when every record still has
+   * the version that it had in the first pass, all that was copied held at the moment between the passes.
+   * @returns undefined when others wrote meanwhile: try again, or take the lock.
+   */
+  snapshot(kind: number): RawEntry[] | undefined {
+    const { memory } = this;
+    const usedAt = memory.at + Shard.recordsUsed;
+    const used = memory.control[usedAt];
+    const versions = new Int32Array(used);
+    const entries: RawEntry[] = [];
+    for (let id = 1; id < used; id++) {
+      const at = memory.recordAt(id);
+      const { records } = memory;
+      const version = records[at + Record.version];
+      versions[id] = version;
+      if ((version & Version.live) === 0) continue;
+      const kindFound = records[at + Record.meta] >>> 8;
+      if (kind !== 0 && kindFound !== kind) continue;
+      const owner = records[at + Record.owner];
+      const ownerEpoch = records[at + Record.ownerEpoch];
+      if (!this.#owners.alive(owner, ownerEpoch)) continue;
+      const block = records[at + Record.value + (version & Version.set)];
+      const text = block === 0 ? undefined : readValue(memory, block);
+      entries.push({ record: id, version, kind: kindFound, name: this.#name(at), text, owner, ownerEpoch });
+    }
+    for (let id = 1; id < used; id++) {
+      if (loadOrdered(memory.records, id * Record.words + Record.version) !== versions[id]) return undefined;
+    }
+    for (const { owner, ownerEpoch } of entries) if (!this.#owners.alive(owner, ownerEpoch)) return undefined;
+    return memory.control[usedAt] === used ? entries : undefined;
+  }
+
+  /** Whether a record holds the registration that began with version `born`, and its owner lives. */
+  isRegistration(id: number, born: number): boolean {
+    const at = this.memory.recordAt(id);
+    const { records } = this.memory;
+    const version = Atomics.load(records, at + Record.version);
+    if ((version & Version.live) === 0 || records[at + Record.born] !== born) return false;
+    const alive = this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch]);
+    // An update in between is no matter: the registration, and so what was read, stays the same.
+    return alive && (loadOrdered(records, at + Record.version) === version || this.isRegistration(id, born));
+  }
+
+  /** How many entries of a kind (0: of every kind) live; each is judged at its own moment. */
+  count(kind: number): number {
+    const { memory } = this;
+    const used = memory.control[memory.at + Shard.recordsUsed];
+    let count = 0;
+    for (let id = 1; id < used; id++) {
+      const at = memory.recordAt(id);
+      const { records } = memory;
+      if ((records[at + Record.version] & Version.live) === 0) continue;
+      if (kind !== 0 && records[at + Record.meta] >>> 8 !== kind) continue;
+      if (this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) count++;
+    }
+    return count;
+  }
+
+  /** The name in a record. Copied first: decoding UTF-8 from memory that changes is not safe in every runtime. */
+  #name(at: number): string {
+    const { records } = this.memory;
+    const length = records[at + Record.meta] & 0xff;
+    const count = (length + 3) >>> 2;
+    const words = new Int32Array(count);
+    if (length <= keyBytesInline) {
+      for (let n = 0; n < count; n++) words[n] = records[at + Record.key + n];
+    } else {
+      const block = records[at + Record.key];
+      if (!this.memory.coverArena(block * 8 + count * 4)) return '';
+      for (let n = 0; n < count; n++) words[n] = this.memory.arena[block * 2 + n];
+    }
+    return Buffer.from(words.buffer, 0, length).toString('utf8');
+  }
+}
+
+/** One entry as it stands in shared memory. */
+export interface RawEntry {
+  readonly record: number;
+  readonly version: number;
+  readonly kind: number;
+  readonly name: string;
+  readonly text: string | undefined;
+  readonly owner: number;
+  readonly ownerEpoch: number;
+}
+
+const privateWord = new Int32Array(new SharedArrayBuffer(4));
+
+/** A load that no earlier load is ordered after. */
+const loadOrdered: (words: Int32Array, at: number) => number =
+  process.arch === 'x64'
+    ? (words, at) => Atomics.load(words, at)
+    : (words, at) => {
+        Atomics.add(privateWord, 0, 0);
+        return Atomics.load(words, at);
+      };

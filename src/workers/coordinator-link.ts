@@ -1,0 +1,130 @@
+import { connect, type Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import { RegistryError } from '../shared/errors.ts';
+import { Header } from '../shared/layout.ts';
+import { limits } from '../shared/limits.ts';
+import type { Table, TableBuffers } from '../shared/table.ts';
+import { coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
+import { workerUrl } from './worker-url.ts';
+
+/** What a coordinator is started with. */
+export interface CoordinatorData {
+  readonly handle: TableBuffers;
+  readonly generation: number;
+}
+
+const RETRY_FIRST_MS = 5;
+const RETRY_LAST_MS = 500;
+
+/**
+ * A thread's side of the coordinator: the socket whose end tells of the thread's end, and the restart of a coordinator
+ * that has ended. Nothing here keeps the process alive, and no registry call waits for it.
+ *
+ * `Header.coordinatorGeneration` counts coordinators. Whoever loses his socket and moves the count from the generation
+ * he was connected to starts the next one; the others see the count and connect to it.
+ */
+export class CoordinatorLink {
+  readonly #table: Table;
+  readonly #buffers: TableBuffers;
+  #socket: Socket | undefined;
+  #worker: Worker | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #retryMs = RETRY_FIRST_MS;
+  #failingSince = 0;
+  #closed = false;
+
+  constructor(table: Table, buffers: TableBuffers) {
+    this.#table = table;
+    this.#buffers = buffers;
+    table.onSuspect = (slot) => this.#send(FrameType.suspect, slot);
+  }
+
+  /** Starts the first coordinator; resolves when it listens. @throws {RegistryError} `COORDINATOR_FAILED` */
+  async start(): Promise<void> {
+    const worker = this.#startNext(0);
+    if (worker === undefined) throw new RegistryError('COORDINATOR_FAILED', 'another coordinator was started');
+    worker.ref();
+    await new Promise<void>((resolve, reject) => {
+      const fail = (cause: unknown) =>
+        reject(new RegistryError('COORDINATOR_FAILED', `the coordinator thread did not start: ${cause}`, { cause }));
+      worker.once('message', () => resolve());
+      worker.once('error', fail);
+      worker.once('exit', (code) => fail(`exit code ${code}`));
+    });
+    worker.unref();
+    this.connect();
+  }
+
+  /** Connects to the coordinator of the day, and again whenever that one ends. */
+  connect(): void {
+    const { control } = this.#table;
+    const generation = Atomics.load(control, Header.coordinatorGeneration);
+    const socket = connect(coordinatorAddress(this.#buffers, generation));
+    this.#socket = socket;
+    socket.unref();
+    socket.write(frame(this.#buffers, FrameType.hello, this.#table.slot));
+    socket.on('connect', () => {
+      this.#retryMs = RETRY_FIRST_MS;
+      this.#failingSince = 0;
+    });
+    const read = frameReader(this.#buffers);
+    socket.on('data', (chunk) => {
+      for (const { type } of read(chunk) ?? []) {
+        // This is a turn of the event loop of its own, so what this thread still holds it has abandoned.
+        if (type === FrameType.recover) this.#table.recoverLocks(this.#table.slot, this.#table.epoch);
+      }
+    });
+    socket.on('error', () => {}); // 'close' follows
+    socket.on('close', () => this.#lost(generation));
+  }
+
+  requestSweep(): void {
+    this.#send(FrameType.sweep, 0);
+  }
+
+  /** Ends the link; with `stop` the coordinator too, and resolves when it has ended. */
+  async close(stop: boolean): Promise<void> {
+    if (stop) this.#send(FrameType.stop, 0);
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#socket?.end();
+    this.#socket?.unref();
+    if (stop) await this.#worker?.terminate();
+  }
+
+  /** Writes at once if the socket takes it: a thread that waits for a lock has no event loop to write later. */
+  #send(type: number, argument: number): void {
+    this.#socket?.write(frame(this.#buffers, type, argument));
+  }
+
+  #lost(generation: number): void {
+    if (this.#closed || this.#table.closed) return;
+    const now = performance.now();
+    this.#failingSince ||= now;
+    const current = Atomics.load(this.#table.control, Header.coordinatorGeneration);
+    const listened = this.#retryMs === RETRY_FIRST_MS;
+    if (current === generation && (listened || now - this.#failingSince > limits.coordinatorStartMs)) {
+      this.#failingSince = now;
+      this.#startNext(generation);
+    }
+    this.#retry = setTimeout(() => this.connect(), this.#retryMs).unref();
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
+  }
+
+  /** Starts the coordinator after `generation`, unless another thread has. */
+  #startNext(generation: number): Worker | undefined {
+    const { control } = this.#table;
+    const next = generation + 1;
+    if (Atomics.compareExchange(control, Header.coordinatorGeneration, generation, next) !== generation) return undefined;
+    const workerData: CoordinatorData = { handle: this.#buffers, generation: next };
+    const worker = new Worker(workerUrl('coordinator'), {
+      workerData,
+      name: 'rollcall-coordinator',
+      execArgv: [], // what the application preloads is not for this thread
+    });
+    worker.unref();
+    worker.on('error', (error) => process.emitWarning(`coordinator: ${error}; it is started again`, 'RollcallWarning'));
+    this.#worker = worker;
+    return worker;
+  }
+}

@@ -1,0 +1,61 @@
+import { timingSafeEqual } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Header } from '../shared/layout.ts';
+import type { TableBuffers } from '../shared/table.ts';
+
+/**
+ * How threads and the coordinator speak: 16-byte frames over a local socket.
+ *
+ * A socket, as it is the one thing in Node that a thread can reach without any other thread's help (a port must be
+ * handed over by a parent, who may be blocked) and that the system closes when the thread ends, however it ends.
+ * ```
+ * frame   = secret (8 bytes) | type | argument (32-bit words)
+ * thread  → coordinator   hello slot       first frame: this socket's end is that attachment's end
+ *                         sweep            an owner with many names has died
+ *                         suspect slot     a lock of that living thread has not come back for long
+ *                         stop             the registry is closed
+ * coordinator → thread    recover          if you have abandoned a lock, give it back
+ * ```
+ * The secret lies in the shared memory: other processes may see the socket's name, not that.
+ */
+export const FrameType = { hello: 1, sweep: 2, suspect: 3, stop: 4, recover: 5 } as const;
+export const FRAME_BYTES = 16;
+const SECRET_BYTES = 8;
+
+/** The name of the socket of a registry's n-th coordinator. */
+export function coordinatorAddress({ control }: TableBuffers, generation: number): string {
+  const identity = Buffer.from(control, Header.identity * 4, 8).toString('hex');
+  const name = `rollcall-${process.pid}-${identity}-${generation}`;
+  if (process.platform === 'linux') return `\0${name}`;
+  return process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : join(tmpdir(), `${name}.sock`);
+}
+
+const secretOf = ({ control }: TableBuffers): Buffer => {
+  // A copy: crypto does not take shared memory.
+  return Buffer.from(Buffer.from(control, Header.identity * 4 + 8, SECRET_BYTES));
+};
+
+export function frame(buffers: TableBuffers, type: number, argument: number): Buffer {
+  const bytes = Buffer.alloc(FRAME_BYTES);
+  secretOf(buffers).copy(bytes);
+  bytes.writeInt32LE(type, SECRET_BYTES);
+  bytes.writeInt32LE(argument, SECRET_BYTES + 4);
+  return bytes;
+}
+
+/** Cuts a socket's bytes into frames. @returns undefined once a frame is not ours: then hang up. */
+export function frameReader(buffers: TableBuffers): (chunk: Buffer) => { type: number; argument: number }[] | undefined {
+  const secret = secretOf(buffers);
+  let pending = Buffer.alloc(0);
+  return (chunk) => {
+    pending = Buffer.concat([pending, chunk]);
+    const frames: { type: number; argument: number }[] = [];
+    while (pending.length >= FRAME_BYTES) {
+      if (!timingSafeEqual(pending.subarray(0, SECRET_BYTES), secret)) return undefined;
+      frames.push({ type: pending.readInt32LE(SECRET_BYTES), argument: pending.readInt32LE(SECRET_BYTES + 4) });
+      pending = pending.subarray(FRAME_BYTES);
+    }
+    return frames;
+  };
+}

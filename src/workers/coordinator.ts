@@ -1,0 +1,162 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Header } from '../shared/layout.ts';
+import { limits } from '../shared/limits.ts';
+import type { Table, TableBuffers } from '../shared/table.ts';
+import { coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
+
+/** Connections that have not said hello yet, at once: ours say it with their first bytes. */
+const STRANGERS_MAX = 64;
+
+/**
+ * Notices that threads end, ends what they owned, frees the locks they held, and sweeps their entries away in slices.
+ *
+ * All it knows lies in shared memory: when it ends, the next one takes up from there and nothing is lost.
+ */
+export class Coordinator {
+  readonly #table: Table;
+  readonly #buffers: TableBuffers;
+  readonly #generation: number;
+  readonly #server: Server;
+  readonly #sockets = new Map<number, Socket>();
+  #strangers = 0;
+  #sweeping = false;
+  #sweepAgain = false;
+  readonly #stopped: () => void;
+
+  constructor(table: Table, buffers: TableBuffers, generation: number, stopped: () => void) {
+    this.#table = table;
+    this.#buffers = buffers;
+    this.#generation = generation;
+    this.#stopped = stopped;
+    this.#server = createServer((socket) => this.#accept(socket));
+  }
+
+  /** Takes over from the coordinator before, then listens. */
+  async start(): Promise<void> {
+    const { control, slot, epoch } = this.#table;
+    const before = control[Header.coordinatorSlot];
+    const beforeEpoch = control[Header.coordinatorEpoch];
+    if (beforeEpoch !== 0) this.#bury(before, beforeEpoch);
+    control[Header.coordinatorSlot] = slot;
+    control[Header.coordinatorEpoch] = epoch;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(coordinatorAddress(this.#buffers, this.#generation), resolve);
+    });
+    this.#checkThreads();
+    this.#requestSweep();
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#strangers >= STRANGERS_MAX) {
+      socket.destroy();
+      return;
+    }
+    this.#strangers++;
+    let tenant: { slot: number; epoch: number } | undefined;
+    const read = frameReader(this.#buffers);
+    socket.on('error', () => {}); // 'close' follows
+    socket.on('data', (chunk) => {
+      const frames = read(chunk);
+      if (frames === undefined) {
+        socket.destroy();
+        return;
+      }
+      for (const { type, argument } of frames) {
+        if (type === FrameType.hello && tenant === undefined && argument < this.#table.owners.threadsMax) {
+          this.#strangers--;
+          tenant = { slot: argument, epoch: this.#table.owners.epoch(argument) };
+          this.#sockets.set(argument, socket);
+        } else {
+          this.#handle(type, argument);
+        }
+      }
+    });
+    socket.on('close', () => {
+      if (tenant === undefined) {
+        // A thread may end before its first turn, with its hello unsent: look for whom the kernel has ended.
+        this.#strangers--;
+        this.#checkThreads();
+        return;
+      }
+      if (this.#sockets.get(tenant.slot) === socket) this.#sockets.delete(tenant.slot);
+      this.#checkEnded(tenant.slot, tenant.epoch, limits.deathCheckFirstMs);
+    });
+  }
+
+  #handle(type: number, argument: number): void {
+    if (type === FrameType.sweep) this.#requestSweep();
+    else if (type === FrameType.suspect) {
+      this.#sockets.get(argument)?.write(frame(this.#buffers, FrameType.recover, 0));
+    } else if (type === FrameType.stop) this.#stop();
+  }
+
+  /** Its socket has closed. The kernel says whether it has ended: a thread on its way out takes a moment, and one that
+   *  lost its socket otherwise lives on and connects again. */
+  #checkEnded(slot: number, epoch: number, delayMs: number): void {
+    const { owners } = this.#table;
+    if (owners.epoch(slot) !== epoch) return this.#requestSweep(); // detached, or already buried
+    if (this.#sockets.has(slot)) return;
+    if (owners.threadEnded(slot) || !owners.hasKernelThread(slot)) {
+      this.#bury(slot, epoch);
+      this.#requestSweep();
+      return;
+    }
+    const again = Math.min(delayMs * 2, limits.deathCheckLastMs);
+    setTimeout(() => this.#checkEnded(slot, epoch, again), delayMs);
+  }
+
+  /** Looks at every attached thread without a socket. */
+  #checkThreads(): void {
+    const { owners } = this.#table;
+    for (let slot = 0; slot < owners.threadsMax; slot++) {
+      const epoch = owners.epoch(slot);
+      if (!owners.isAlive(epoch) || slot === this.#table.slot || this.#sockets.has(slot)) continue;
+      if (owners.hasKernelThread(slot)) this.#checkEnded(slot, epoch, limits.deathCheckFirstMs);
+    }
+  }
+
+  /** A thread has ended: everything it owned vanishes by the first store, then its locks are repaired and freed. */
+  #bury(slot: number, epoch: number): void {
+    this.#table.owners.kill(slot, epoch);
+    this.#table.recoverLocks(slot, epoch);
+  }
+
+  #requestSweep(): void {
+    this.#sweepAgain = true;
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    setTimeout(() => void this.#sweep(), limits.sweepDelayMs);
+  }
+
+  /** Frees what the dead left, until there is nothing new. Each slice holds one lock for some 10 µs. */
+  async #sweep(): Promise<void> {
+    while (this.#sweepAgain && !this.#table.closed) {
+      this.#sweepAgain = false;
+      const started = performance.now();
+      const { ownerTable, shards, owners } = this.#table;
+      ownerTable.freeBrokenClaims();
+      const dead = ownerTable.dead();
+      for (const [slot, epoch] of dead) {
+        if (slot < owners.threadsMax) this.#table.recoverLocks(slot, epoch - 1);
+      }
+      if (dead.length > 0) {
+        for (const shard of shards) {
+          for (let from = shard.sweep(1); from !== 0; from = shard.sweep(from)) await nextTurn();
+        }
+      }
+      for (const [slot, epoch] of dead) ownerTable.reclaim(slot, epoch);
+      const rest = (performance.now() - started) * limits.sweepRestFactor;
+      await new Promise((resolve) => setTimeout(resolve, rest));
+    }
+    this.#sweeping = false;
+  }
+
+  #stop(): void {
+    if (!this.#table.closed) return;
+    this.#server.close();
+    for (const socket of this.#sockets.values()) socket.destroy();
+    this.#stopped();
+  }
+}
