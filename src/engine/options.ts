@@ -43,7 +43,10 @@ export function resolveOptions(options: RegistryOptions): TableOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const resolved: TableOptions = { ...defaults, ...given };
   if ((resolved.shards & (resolved.shards - 1)) !== 0) {
-    throw new RegistryError('INVALID_OPTION', `shards is ${resolved.shards}: a power of two from 1 to ${limits.shardsMax}`);
+    throw new RegistryError(
+      'INVALID_OPTION',
+      `shards is ${resolved.shards}: a power of two from 1 to ${limits.shardsMax}`,
+    );
   }
   return resolved;
 }

@@ -35,10 +35,15 @@ export class Owner implements Disposable {
   close(): void {
     this.runCleanups();
     if (!this.#table.owners.kill(this.slot, this.epoch)) return;
-    if (this.#untracked) return this.#requestSweep();
-    for (const { shard, record, born } of this.#registrations) this.#table.shards[shard].sweepRecord(record, born);
-    this.#registrations.clear();
-    this.#table.ownerTable.reclaim(this.slot, this.epoch + 1);
+    let freed = false;
+    try {
+      for (const { shard, record, born } of this.#registrations) this.#table.shards[shard].sweepRecord(record, born);
+      if (!this.#untracked) this.#table.ownerTable.reclaim(this.slot, this.epoch + 1);
+      freed = !this.#untracked;
+    } finally {
+      this.#registrations.clear();
+      if (!freed) this.#requestSweep();
+    }
   }
 
   [Symbol.dispose](): void {

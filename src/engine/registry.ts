@@ -1,10 +1,12 @@
-import { CoordinatorLink } from '../workers/coordinator-link.ts';
 import { type EncodedConfig, encodeConfig, type JsonValue } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
-import { Header, Shard as At } from '../shared/layout.ts';
+import { Shard as At, Header } from '../shared/layout.ts';
 import { quote } from '../shared/name-key.ts';
-import { ANY, Outcome, type Shard, versionToken } from '../shared/shard.ts';
+import { ANY, type Shard, versionToken } from '../shared/shard.ts';
+import { Outcome } from '../shared/shard-mutations.ts';
 import { allocateTable, Table, type TableBuffers } from '../shared/table.ts';
+import { CoordinatorLink } from '../workers/coordinator-link.ts';
+import { watchWorkers } from '../workers/worker-watch.ts';
 import type { Entry } from './entry.ts';
 import { AlreadyRegisteredError } from './errors.ts';
 import { KindCache, LookupCache } from './lookup-cache.ts';
@@ -55,6 +57,7 @@ export class Registry implements Disposable, AsyncDisposable {
   readonly #table: Table;
   readonly #link: CoordinatorLink;
   readonly #opener: boolean;
+  readonly #unwatch: () => void;
   readonly #resolver: Resolver;
   readonly #self: Owner;
   readonly #host: RegistrationHost;
@@ -68,6 +71,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#opener = opener;
     this.#table = new Table(handle);
     this.#link = new CoordinatorLink(this.#table, handle);
+    this.#unwatch = watchWorkers((threadId) => this.#endOfWorker(threadId));
     this.#resolver = new Resolver(this.#table);
     this.#self = new Owner(this.#table, this.#table.slot, this.#table.epoch, () => {});
     this.#host = {
@@ -152,7 +156,8 @@ export class Registry implements Disposable, AsyncDisposable {
     return found;
   }
 
-  /** The entries of a kind. Each shard's are as they stood together at one moment; memory is that of one shard. */
+  /** The entries of a kind. Each shard's are as they stood together at one moment, so a name that is
+   *  registered throughout is there exactly once. */
   *list(kind: string): IterableIterator<Entry> {
     this.#checkOpen();
     const kindId = this.#table.kinds.find(kind);
@@ -173,18 +178,13 @@ export class Registry implements Disposable, AsyncDisposable {
   /** Replaces the config of a name, whoever owns it. @returns the entry's new version.
    *  @throws {RegistryError} `NOT_FOUND`, `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL`, `CLOSED`, `BUSY` */
   update(kind: string, id: string, config: JsonValue | EncodedConfig | undefined): number {
-    const shard = this.#update(kind, id, ANY, config);
-    return versionToken(shard.record, shard.version);
+    return this.#update(kind, id, ANY, config);
   }
 
-  /** The same if the entry still has `version`, as an `Entry` tells it. @returns whether it had. */
-  compareAndUpdate(
-    kind: string,
-    id: string,
-    version: number,
-    config: JsonValue | EncodedConfig | undefined,
-  ): boolean {
-    return this.#update(kind, id, checkVersion(version), config).version !== 0;
+  /** The same if the entry still has `version`, as an `Entry` tells it. @returns whether it had.
+   *  @throws {RegistryError} `INVALID_OPTION`, `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL`, `CLOSED`, `BUSY` */
+  compareAndUpdate(kind: string, id: string, version: number, config: JsonValue | EncodedConfig | undefined): boolean {
+    return this.#update(kind, id, checkVersion(version), config) !== 0;
   }
 
   /** Takes a name back, whoever owns it. @returns whether there was one. */
@@ -239,10 +239,16 @@ export class Registry implements Disposable, AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#lastKind = undefined;
+    this.#unwatch();
     this.#self.runCleanups();
     if (this.#opener) this.#table.close();
     this.#table.detach();
     await this.#link.close(this.#opener);
+  }
+
+  /** A worker that this thread had started has exited. So whoever awaits `worker.terminate()` finds its names gone. */
+  #endOfWorker(threadId: number): void {
+    if (!this.closed && this.#table.endThread(threadId)) this.#link.requestSweep();
   }
 
   #checkOpen(): void {
@@ -263,9 +269,9 @@ export class Registry implements Disposable, AsyncDisposable {
   #lookup(names: KindCache, kind: string, id: string): Entry | undefined {
     let resolution = names.old.get(id);
     if (!resolution?.holds()) resolution = this.#resolve(kind, id);
-    if (resolution === undefined) return undefined;
-    this.#cache.keep(names, id, resolution);
-    return resolution.entry;
+    // (Another thread may have registered the first name of this kind a moment ago: next time it has its own names.)
+    if (resolution !== undefined && names !== Registry.#noNames) this.#cache.keep(names, id, resolution);
+    return resolution?.entry;
   }
 
   #resolve(kind: string, id: string): Resolution | undefined {
@@ -280,7 +286,7 @@ export class Registry implements Disposable, AsyncDisposable {
       const entries = reader.snapshot(kind);
       if (entries !== undefined) return entries;
     }
-    return this.#table.shards[shard].exclusively(() => reader.snapshot(kind) ?? []);
+    return this.#table.shards[shard].exclusively(() => reader.settledSnapshot(kind));
   }
 
   /** @returns undefined when the name is taken. */
@@ -344,37 +350,35 @@ export class Registry implements Disposable, AsyncDisposable {
     return this.#table.shards[this.#table.shardOf(this.#table.key.hash)];
   }
 
-  /** @returns the shard, with what was written; its `version` is 0 when the entry is not the expected one. */
-  #update(kind: string, id: string, expected: number, config: JsonValue | EncodedConfig | undefined): Shard {
+  #update(kind: string, id: string, expected: number, config: JsonValue | EncodedConfig | undefined): number {
     this.#checkOpen();
     const encoded = this.#encode(kind, id, config);
-    const table = this.#table;
-    const kindId = table.kinds.find(kind);
-    table.key.encode(kindId, id);
+    const { key, kinds } = this.#table;
+    const kindId = kinds.find(kind);
+    key.encode(kindId, id);
     const shard = this.#shardOfKey();
-    const outcome = kindId === 0 ? Outcome.notFound : shard.update(table.key, expected, encoded);
-    if (outcome === Outcome.changed) shard.version = 0;
-    else if (outcome !== Outcome.done) throw this.#refusedUpdate(outcome, kind, id, shard);
-    return shard;
+    const outcome = kindId === 0 ? Outcome.notFound : shard.update(key, expected, encoded);
+    return this.#updated(outcome, kind, id, shard, expected);
   }
 
   #updateRegistration(
     { kind, id, shard: number, record, born }: Registration,
-    expected: number,
+    expected: number | undefined,
     config: JsonValue | EncodedConfig | undefined,
   ): number {
     this.#checkOpen();
+    const version = expected === undefined ? ANY : checkVersion(expected);
     const encoded = this.#encode(kind, id, config);
     const shard = this.#table.shards[number];
-    const outcome = shard.updateRecord(record, born, expected, encoded);
-    if (outcome === Outcome.changed) return 0;
-    if (outcome !== Outcome.done) throw this.#refusedUpdate(outcome, kind, id, shard);
-    return versionToken(shard.record, shard.version);
+    return this.#updated(shard.updateRecord(record, born, version, encoded), kind, id, shard, version);
   }
 
-  #refusedUpdate(outcome: Outcome, kind: string, id: string, shard: Shard): RegistryError {
-    if (outcome === Outcome.full) return this.#full('update', kind, id, shard);
-    return new RegistryError('NOT_FOUND', `update ${kind} ${quote(id)}: it is not registered (any more)`);
+  /** @returns the entry's new version, or 0 when it was not the expected one. */
+  #updated(outcome: Outcome, kind: string, id: string, shard: Shard, expected: number): number {
+    if (outcome === Outcome.done) return versionToken(shard.record, shard.version);
+    if (outcome === Outcome.full) throw this.#full('update', kind, id, shard);
+    if (outcome === Outcome.changed || expected !== ANY) return 0;
+    throw new RegistryError('NOT_FOUND', `update ${kind} ${quote(id)}: it is not registered (any more)`);
   }
 
   #remove({ shard, record, born }: Registration): boolean {

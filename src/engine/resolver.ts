@@ -1,4 +1,4 @@
-import { Header, OwnerRow, Record, RegistryState, Shard as At } from '../shared/layout.ts';
+import { Shard as At, Header, OwnerRow, Record, RegistryState } from '../shared/layout.ts';
 import { versionToken } from '../shared/shard.ts';
 import type { RawEntry, ShardReader } from '../shared/shard-reader.ts';
 import type { Table } from '../shared/table.ts';

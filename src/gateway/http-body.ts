@@ -25,6 +25,19 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
   return outcome === 'end' ? parse(chunks) : { kind: outcome };
 }
 
+/** Reads the rest of a body that is not wanted, up to `bytesMax`; false if it is longer, or its client has gone. */
+export function discardBody(request: IncomingMessage, bytesMax: number): Promise<boolean> {
+  let bytes = 0;
+  return new Promise((resolve) => {
+    request.on('data', (chunk: Uint8Array) => {
+      bytes += chunk.length;
+      if (bytes > bytesMax) resolve(false);
+    });
+    request.once('end', () => resolve(true));
+    request.once('close', () => resolve(request.complete));
+  });
+}
+
 function parse(chunks: Uint8Array[]): Body {
   try {
     // JSON is UTF-8: what is not is refused rather than repaired.

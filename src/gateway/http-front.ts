@@ -5,7 +5,7 @@ import { toNodeHandler } from '@modelcontextprotocol/node';
 import { isJsonContentType, type McpHttpHandler, ProtocolErrorCode } from '@modelcontextprotocol/server';
 import type { Guard } from './guards.ts';
 import type { HealthReport } from './health.ts';
-import { readBody } from './http-body.ts';
+import { discardBody, readBody } from './http-body.ts';
 import { limits } from './limits.ts';
 
 export interface HttpFrontOptions {
@@ -121,15 +121,12 @@ export class HttpFront {
     switch (body.kind) {
       case 'gone':
         return;
-      case 'tooLarge':
-        // The rest of the body is not read, so this connection cannot be used again.
-        response.setHeader('connection', 'close');
-        return refuse(
-          response,
-          413,
-          httpErrorCode,
-          `Payload too large: a body may have ${limits.bodyBytesMax} bytes (bodyBytesMax)`,
-        );
+      case 'tooLarge': {
+        // An answer now would close the connection under a client that still sends, and it would never read it.
+        if (!(await discardBody(request, limits.bodyDiscardBytesMax))) response.setHeader('connection', 'close');
+        const text = `Payload too large: a body may have ${limits.bodyBytesMax} bytes (bodyBytesMax)`;
+        return refuse(response, 413, httpErrorCode, text);
+      }
       case 'notJson':
         return refuse(response, 400, ProtocolErrorCode.ParseError, `Parse error: the body is not JSON: ${body.why}`);
       case 'json':

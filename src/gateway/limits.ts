@@ -11,6 +11,8 @@ export const limits = {
   pendingCallsMax: 4_096,
   /** The official SDK's own bound for a request body. */
   bodyBytesMax: 4 * 1_048_576,
+  /** Of a body that was refused so much more is read and thrown away, so that the client comes to read the answer. */
+  bodyDiscardBytesMax: 64 * 1_048_576,
   /** One message of a stdio upstream; the official SDK's bound. */
   messageBytesMax: 10 * 1_048_576,
   /** A tool definition is a few KiB; 256 KiB leaves room for generated schemas. Larger ones are skipped with a warning. */

@@ -1,6 +1,5 @@
-import { type Guarded, Space } from './guard.ts';
-import { Page, pageBytes, pageLarge, Shard, sizeClassesMax } from './layout.ts';
 import { assert } from './errors.ts';
+import { Page, pageBytes, pageLarge, Shard, sizeClassesMax } from './layout.ts';
 
 /** Where a shard's arena begins to hold blocks: the page table comes first. */
 export const tablePages = (pagesMax: number): number => Math.ceil((pagesMax * Page.words * 4) / pageBytes);

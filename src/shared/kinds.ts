@@ -68,7 +68,11 @@ export class Kinds {
     const count = Atomics.load(this.#words, Header.kinds);
     for (let id = this.#names.length; id <= count; id++) {
       const row = this.#rowsAt + (id - 1) * KindRow.words;
-      const bytes = new Uint8Array(this.#words.buffer, (row + KindRow.bytes) * 4, this.#words[row + KindRow.byteLength]);
+      const bytes = new Uint8Array(
+        this.#words.buffer,
+        (row + KindRow.bytes) * 4,
+        this.#words[row + KindRow.byteLength],
+      );
       const name = Buffer.from(bytes).toString('utf8');
       this.#names.push(name);
       this.#ids.set(name, id);

@@ -39,6 +39,8 @@ export const Header = {
   state: 16,
   /** Number of kind rows that are complete. Written under the control lock, after the row. */
   kinds: 17,
+  /** Deaths so far, of owners and threads, counted after the fact: a hint that there is something to sweep. */
+  deaths: 18,
   /** The line of the coordinator: see workers/coordinator-link.ts. */
   coordinatorGeneration: 32,
   coordinatorSlot: 33,

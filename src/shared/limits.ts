@@ -47,6 +47,8 @@ export const limits = {
   sweepRestFactor: 4,
   /** Milliseconds a new coordinator has to listen before the threads that wait for it start another. */
   coordinatorStartMs: 10_000,
+  /** Milliseconds a coordinator runs at least, or the next is started so much later. */
+  coordinatorRestMs: 1_000,
   /** Milliseconds between two looks whether a thread that hung up has ended, doubling from the first to the last. */
   deathCheckFirstMs: 1,
   deathCheckLastMs: 64,

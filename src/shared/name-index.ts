@@ -26,8 +26,7 @@ export const entryWord = (hash: number, id: number): number => tagOf(hash) | id;
 export const sameTag = (word: number, tag: number): boolean => (word & ~ID_MASK) === tag;
 
 export const indexSize = (descriptor: number): number => 1 << (descriptor & LOG2_MASK);
-export const indexStart = (descriptor: number): number =>
-  descriptor & SIDE ? 1 << (descriptor & LOG2_MASK) : 0;
+export const indexStart = (descriptor: number): number => (descriptor & SIDE ? 1 << (descriptor & LOG2_MASK) : 0);
 
 /** Whether a word can be a descriptor at all. */
 export const isDescriptor = (word: number): boolean =>

@@ -121,5 +121,8 @@ export class NameKey {
 function refuseLength(id: string): RegistryError {
   if (id.length === 0) return new RegistryError('INVALID_NAME', 'a name has at least one character');
   const bytes = Buffer.byteLength(id, 'utf8');
-  return new RegistryError('INVALID_NAME', `name ${quote(id)} has ${bytes} UTF-8 bytes; at most ${limits.nameBytesMax}`);
+  return new RegistryError(
+    'INVALID_NAME',
+    `name ${quote(id)} has ${bytes} UTF-8 bytes; at most ${limits.nameBytesMax}`,
+  );
 }

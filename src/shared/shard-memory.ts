@@ -1,6 +1,6 @@
+import { tablePages } from './arena.ts';
 import { corrupt } from './errors.ts';
 import { Header, pageBytes, Record, Shard } from './layout.ts';
-import { tablePages } from './arena.ts';
 
 /** The three growable buffers of one shard. */
 export interface ShardBuffers {

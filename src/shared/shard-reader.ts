@@ -180,6 +180,15 @@ export class ShardReader {
     return memory.control[usedAt] === used ? entries : undefined;
   }
 
+  /** `snapshot` under the shard's lock: only a death can still come in between. */
+  settledSnapshot(kind: number): RawEntry[] {
+    for (let retries = 0; retries < limits.readRetriesMax; retries++) {
+      const entries = this.snapshot(kind);
+      if (entries !== undefined) return entries;
+    }
+    throw corrupt('records change under the lock');
+  }
+
   /** Whether a record holds the registration that began with version `born`, and its owner lives. */
   isRegistration(id: number, born: number): boolean {
     const at = this.memory.recordAt(id);

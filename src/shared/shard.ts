@@ -1,39 +1,8 @@
-import { Arena, type ArenaMemory } from './arena.ts';
 import type { EncodedConfig } from './codec.ts';
-import { Guarded, Space } from './guard.ts';
-import { keyBytesInline, Record, Shard as At, Version } from './layout.ts';
+import { Shard as At, Record, Version } from './layout.ts';
 import { limits } from './limits.ts';
-import {
-  EMPTY,
-  entryWord,
-  idOf,
-  indexSize,
-  indexStart,
-  needsGrowth,
-  nextDescriptor,
-  overloaded,
-  TOMBSTONE,
-} from './name-index.ts';
 import type { NameKey } from './name-key.ts';
-import type { Owners } from './owners.ts';
-import { corrupt } from './errors.ts';
-import type { ShardMemory } from './shard-memory.ts';
-import { storedValueBytes, valueBytes, writeValue } from './value.ts';
-
-/** How a write ended. */
-export const Outcome = {
-  done: 0,
-  /** The name has a living owner: `holder` and `holderEpoch` tell whom. */
-  taken: 1,
-  /** No room for the record, its name or its value. */
-  full: 2,
-  notFound: 3,
-  /** The entry is not the version or the registration that was expected. */
-  changed: 4,
-} as const;
-export type Outcome = (typeof Outcome)[keyof typeof Outcome];
-
-const Operation = { insert: 1, replace: 2, update: 3, remove: 4, resize: 5 } as const;
+import { Outcome, ShardMutations } from './shard-mutations.ts';
 
 /** "Any registration" and "any version", for writes that do not care: no live record has version 0. */
 export const ANY = 0;
@@ -43,34 +12,18 @@ export const ANY = 0;
 export const versionToken = (id: number, version: number): number =>
   id * 0x40000000 + (version >>> Version.sequenceShift);
 
-/**
- * The writes of one shard. Each takes the shard's lock for its own length and commits by one store of a record's
- * version (a resize: of the index descriptor); see guard.ts for what happens when the thread dies in between.
- */
-export class Shard extends Guarded implements ArenaMemory {
-  readonly memory: ShardMemory;
-  readonly #owners: Owners;
-  readonly #arena: Arena;
-  readonly #at: number;
-  /** What the last write saw or made. */
-  record = 0;
-  version = 0;
-  /** The first version of the registration that was made or updated. */
-  born = 0;
-  holder = 0;
-  holderEpoch = 0;
-  #slot = 0;
-
-  constructor(memory: ShardMemory, owners: Owners) {
-    super(memory.control, memory.at + At.guard, owners);
-    this.memory = memory;
-    this.#owners = owners;
-    this.#at = memory.at;
-    this.#arena = new Arena(this, memory.at);
-  }
+/** The writes of one shard. Each decides and mutates under the shard's lock, which it takes for its own length. */
+export class Shard extends ShardMutations {
+  #deathsSwept = 0;
 
   /** Registers a name. With `update`, a name that `owner` itself holds gets the config instead of `taken`. */
-  register(key: NameKey, owner: number, ownerEpoch: number, config: EncodedConfig | undefined, update: boolean): Outcome {
+  register(
+    key: NameKey,
+    owner: number,
+    ownerEpoch: number,
+    config: EncodedConfig | undefined,
+    update: boolean,
+  ): Outcome {
     let outcome = this.#register(key, owner, ownerEpoch, config, update);
     // Nobody is told that a table is full while the dead fill it.
     if (outcome === Outcome.full && this.sweepAll() > 0) {
@@ -79,17 +32,23 @@ export class Shard extends Guarded implements ArenaMemory {
     return outcome;
   }
 
-  #register(key: NameKey, owner: number, ownerEpoch: number, config: EncodedConfig | undefined, update: boolean): Outcome {
+  #register(
+    key: NameKey,
+    owner: number,
+    ownerEpoch: number,
+    config: EncodedConfig | undefined,
+    update: boolean,
+  ): Outcome {
     this.enter();
     try {
-      const id = this.#locate(key);
-      if (id === 0) return this.#insert(key, owner, ownerEpoch, config);
+      const id = this.locate(key);
+      if (id === 0) return this.insertEntry(key, owner, ownerEpoch, config);
       const { records } = this.memory;
       const at = this.memory.recordAt(id);
       this.holder = records[at + Record.owner];
       this.holderEpoch = records[at + Record.ownerEpoch];
-      if (!this.#owners.alive(this.holder, this.holderEpoch)) return this.#replace(id, owner, ownerEpoch, config);
-      if (update && this.holder === owner && this.holderEpoch === ownerEpoch) return this.#update(id, config);
+      if (!this.owners.alive(this.holder, this.holderEpoch)) return this.replaceEntry(id, owner, ownerEpoch, config);
+      if (update && this.holder === owner && this.holderEpoch === ownerEpoch) return this.updateEntry(id, config);
       return Outcome.taken;
     } finally {
       this.leave();
@@ -100,7 +59,7 @@ export class Shard extends Guarded implements ArenaMemory {
   update(key: NameKey, expected: number, config: EncodedConfig | undefined): Outcome {
     this.enter();
     try {
-      return this.#updateIf(this.#locate(key), ANY, expected, config);
+      return this.#updateIf(this.locate(key), ANY, expected, config);
     } finally {
       this.leave();
     }
@@ -120,16 +79,16 @@ export class Shard extends Guarded implements ArenaMemory {
     if (id === 0 || !this.#isLive(id, born)) return Outcome.notFound;
     const version = this.memory.records[id * Record.words + Record.version];
     if (expected !== ANY && versionToken(id, version) !== expected) return Outcome.changed;
-    return this.#update(id, config);
+    return this.updateEntry(id, config);
   }
 
   /** Removes a name. */
   unregister(key: NameKey): Outcome {
     this.enter();
     try {
-      const id = this.#locate(key);
+      const id = this.locate(key);
       if (id === 0 || !this.#isLive(id, ANY)) return Outcome.notFound;
-      this.#remove(id, this.#slot);
+      this.removeEntry(id, this.slot);
       return Outcome.done;
     } finally {
       this.leave();
@@ -141,7 +100,7 @@ export class Shard extends Guarded implements ArenaMemory {
     this.enter();
     try {
       if (!this.#isLive(id, born)) return Outcome.notFound;
-      this.#remove(id, this.#slotOf(id, this.memory.records[id * Record.words + Record.hash]));
+      this.removeEntry(id, this.slotOf(id, this.memory.records[id * Record.words + Record.hash]));
       return Outcome.done;
     } finally {
       this.leave();
@@ -155,7 +114,7 @@ export class Shard extends Guarded implements ArenaMemory {
       const at = this.memory.recordAt(id);
       const { records } = this.memory;
       const mine = (records[at + Record.version] & Version.live) !== 0 && records[at + Record.born] === born;
-      if (mine && !this.#isLive(id, born)) this.#remove(id, this.#slotOf(id, records[at + Record.hash]));
+      if (mine && !this.#isLive(id, born)) this.removeEntry(id, this.slotOf(id, records[at + Record.hash]));
     } finally {
       this.leave();
     }
@@ -167,7 +126,7 @@ export class Shard extends Guarded implements ArenaMemory {
     const { records } = this.memory;
     if ((records[at + Record.version] & Version.live) === 0) return false;
     if (born !== ANY && records[at + Record.born] !== born) return false;
-    return this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch]);
+    return this.owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch]);
   }
 
   /** Removes the dead among `limits.sweepSliceRecords` records from id `from` on.
@@ -175,15 +134,15 @@ export class Shard extends Guarded implements ArenaMemory {
   sweep(from: number): number {
     this.enter();
     try {
-      const used = this.control[this.#at + At.recordsUsed];
+      const used = this.control[this.at + At.recordsUsed];
       const end = Math.min(used, from + limits.sweepSliceRecords);
       for (let id = Math.max(1, from); id < end; id++) {
         const at = this.memory.recordAt(id);
         const { records } = this.memory;
         if ((records[at + Record.version] & Version.live) === 0) continue;
-        if (this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) continue;
-        this.#remove(id, this.#slotOf(id, records[at + Record.hash]));
-        this.control[this.#at + At.swept]++;
+        if (this.owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) continue;
+        this.removeEntry(id, this.slotOf(id, records[at + Record.hash]));
+        this.control[this.at + At.swept]++;
       }
       return end < used ? end : 0;
     } finally {
@@ -191,11 +150,14 @@ export class Shard extends Guarded implements ArenaMemory {
     }
   }
 
-  /** Sweeps the whole shard, slice by slice. @returns how many entries went. */
+  /** Sweeps the whole shard, slice by slice, if anybody died since this thread last did. @returns how many went. */
   sweepAll(): number {
-    const before = this.control[this.#at + At.swept];
+    const { deaths } = this.owners;
+    if (deaths === this.#deathsSwept) return 0;
+    this.#deathsSwept = deaths;
+    const before = this.control[this.at + At.swept];
     for (let from = this.sweep(1); from !== 0; from = this.sweep(from));
-    return (this.control[this.#at + At.swept] - before) | 0;
+    return (this.control[this.at + At.swept] - before) | 0;
   }
 
   /** Runs `read` while nobody writes: for readers that could not get a snapshot beside the writers. */
@@ -206,347 +168,5 @@ export class Shard extends Guarded implements ArenaMemory {
     } finally {
       this.leave();
     }
-  }
-
-  /** The record of a name, dead ones included, or 0; `#slot` is its index slot, or the one for its insertion. */
-  #locate(key: NameKey): number {
-    const { memory } = this;
-    const descriptor = this.control[this.#at + At.descriptor];
-    const size = indexSize(descriptor);
-    const start = indexStart(descriptor);
-    memory.coverIndex(start + size);
-    const word = entryWord(key.hash, 0);
-    let free = -1;
-    let slot = key.hash & (size - 1);
-    for (let probes = 0; probes < size; probes++, slot = (slot + 1) & (size - 1)) {
-      const found = memory.index[start + slot];
-      if (found === EMPTY) {
-        this.#slot = free === -1 ? slot : free;
-        return 0;
-      }
-      const id = idOf(found);
-      if (id === 0) {
-        if (free === -1) free = slot;
-      } else if (found === (word | id) && this.#holdsName(id, key)) {
-        this.#slot = slot;
-        return id;
-      }
-    }
-    if (free === -1) throw corrupt('an index without an empty slot');
-    this.#slot = free;
-    return 0;
-  }
-
-  #holdsName(id: number, key: NameKey): boolean {
-    const at = this.memory.recordAt(id);
-    const { records, arena } = this.memory;
-    if (records[at + Record.hash] !== key.hash || records[at + Record.meta] !== key.meta) return false;
-    const inline = key.byteLength <= keyBytesInline;
-    const words = inline ? records : arena;
-    const first = inline ? at + Record.key : records[at + Record.key] * 2;
-    if (!inline) this.memory.coverArena((first + key.wordLength) * 4);
-    for (let n = 0; n < key.wordLength; n++) {
-      if ((inline ? words : this.memory.arena)[first + n] !== key.words[n]) return false;
-    }
-    return true;
-  }
-
-  /** The index slot that holds a record which is in the index. */
-  #slotOf(id: number, hash: number): number {
-    const descriptor = this.control[this.#at + At.descriptor];
-    const size = indexSize(descriptor);
-    const start = indexStart(descriptor);
-    this.memory.coverIndex(start + size);
-    const word = entryWord(hash, id);
-    let slot = hash & (size - 1);
-    for (let probes = 0; probes < size; probes++, slot = (slot + 1) & (size - 1)) {
-      if (this.memory.index[start + slot] === word) return slot;
-    }
-    throw corrupt(`record ${id} is not in the index`);
-  }
-
-  #insert(key: NameKey, owner: number, ownerEpoch: number, config: EncodedConfig | undefined): Outcome {
-    const { control, memory } = this;
-    const used = control[this.#at + At.entries] + control[this.#at + At.tombstones];
-    if (overloaded(used, indexSize(control[this.#at + At.descriptor]))) {
-      if (!this.#resize()) return Outcome.full;
-      this.#locate(key);
-    }
-    const reused = control[this.#at + At.recordFree];
-    const id = reused === 0 ? control[this.#at + At.recordsUsed] : reused;
-    if (reused === 0 && !memory.reserveRecord(id)) return Outcome.full;
-    const at = memory.recordAt(id);
-    const { records } = memory;
-    const before = records[at + Record.version];
-    const version = this.#next(before, Version.live);
-
-    this.begin(Operation.insert, id, before, this.#slot);
-    if (reused === 0) this.setControl(this.#at + At.recordsUsed, id + 1);
-    else this.setControl(this.#at + At.recordFree, records[at + Record.born]);
-    let nameBlock = 0;
-    if (key.byteLength > keyBytesInline) {
-      nameBlock = this.#arena.allocate(key.wordLength * 4);
-      if (nameBlock === 0) return this.#full();
-    }
-    let block = 0;
-    if (config !== undefined) {
-      block = this.#arena.allocate(valueBytes(config));
-      if (block === 0) return this.#full();
-      writeValue(memory, block, config);
-    }
-    records[at + Record.hash] = key.hash;
-    records[at + Record.meta] = key.meta;
-    records[at + Record.owner] = owner;
-    records[at + Record.ownerEpoch] = ownerEpoch;
-    this.set(Space.records, records, at + Record.born, version); // journaled: it may hold a free record's link
-    records[at + Record.value] = block;
-    if (nameBlock === 0) {
-      for (let n = 0; n < Record.keyWords; n++) records[at + Record.key + n] = n < key.wordLength ? key.words[n] : 0;
-    } else {
-      records[at + Record.key] = nameBlock;
-      for (let n = 0; n < key.wordLength; n++) memory.arena[nameBlock * 2 + n] = key.words[n];
-    }
-    const slotAt = indexStart(control[this.#at + At.descriptor]) + this.#slot;
-    if (memory.index[slotAt] === TOMBSTONE) this.#add(At.tombstones, -1);
-    this.#add(At.entries, 1);
-    this.#add(At.registrations, 1);
-    // The slot may be seen as soon as it is stored: it leads to a vacant record, which readers pass over.
-    this.set(Space.index, memory.index, slotAt, entryWord(key.hash, id));
-    this.#appear(at, version);
-    this.end();
-    this.record = id;
-    this.born = version;
-    return Outcome.done;
-  }
-
-  /** A name whose owner is dead gets a new owner, in the same record: a name never has two records. Owner words stand
-   *  once, so they are written while the record is vacant, which is a commit of its own. */
-  #replace(id: number, owner: number, ownerEpoch: number, config: EncodedConfig | undefined): Outcome {
-    const { memory } = this;
-    const { records } = memory;
-    const at = id * Record.words;
-    const before = records[at + Record.version];
-    const set = ~before & Version.set;
-    this.begin(Operation.replace, id, before, this.#slot);
-    const block = this.#allocateValue(config);
-    if (block < 0) return this.#full();
-    const vacant = this.#next(before, 0);
-    const version = this.#next(vacant, Version.live | set);
-    Atomics.store(records, at + Record.version, vacant);
-    records[at + Record.owner] = owner;
-    records[at + Record.ownerEpoch] = ownerEpoch;
-    records[at + Record.born] = version;
-    records[at + Record.value + set] = block;
-    this.#appear(at, version);
-    this.committed();
-    this.#freeValue(at, before);
-    this.#add(At.registrations, 1);
-    this.end();
-    this.record = id;
-    this.born = version;
-    return Outcome.done;
-  }
-
-  #update(id: number, config: EncodedConfig | undefined): Outcome {
-    const { records } = this.memory;
-    const at = id * Record.words;
-    const before = records[at + Record.version];
-    const set = ~before & Version.set;
-    this.begin(Operation.update, id, before, 0);
-    const block = this.#allocateValue(config);
-    if (block < 0) return this.#full();
-    records[at + Record.value + set] = block;
-    this.version = this.#next(before, Version.live | set);
-    Atomics.store(records, at + Record.version, this.version);
-    this.committed();
-    this.#freeValue(at, before);
-    this.#add(At.updates, 1);
-    this.end();
-    this.record = id;
-    this.born = records[at + Record.born];
-    return Outcome.done;
-  }
-
-  #remove(id: number, slot: number): void {
-    const { records } = this.memory;
-    const at = id * Record.words;
-    const before = records[at + Record.version];
-    this.begin(Operation.remove, id, before, slot);
-    Atomics.store(records, at + Record.version, this.#next(before, 0));
-    this.committed();
-    this.#cleanUpRemoved(id, before, slot);
-    this.end();
-  }
-
-  /** Frees all that a vacated record had, and the record. Its words still are what they were. */
-  #cleanUpRemoved(id: number, before: number, slot: number): void {
-    const { memory } = this;
-    const { records, index } = memory;
-    const at = id * Record.words;
-    this.#freeValue(at, before);
-    const byteLength = records[at + Record.meta] & 0xff;
-    if (byteLength > keyBytesInline) this.#arena.free(records[at + Record.key], (byteLength + 3) & ~3);
-    const descriptor = this.control[this.#at + At.descriptor];
-    const mask = indexSize(descriptor) - 1;
-    const start = indexStart(descriptor);
-    if (index[start + ((slot + 1) & mask)] === EMPTY) {
-      // Whoever passes here would end at the next slot: so he may end here, and at the tombstones before.
-      this.set(Space.index, index, start + slot, EMPTY);
-      let cleared = 0;
-      let previous = (slot - 1) & mask;
-      while (index[start + previous] === TOMBSTONE && cleared < limits.tombstonesClearedMax) {
-        this.set(Space.index, index, start + previous, EMPTY);
-        previous = (previous - 1) & mask;
-        cleared++;
-      }
-      if (cleared > 0) this.#add(At.tombstones, -cleared);
-    } else {
-      this.set(Space.index, index, start + slot, TOMBSTONE);
-      this.#add(At.tombstones, 1);
-    }
-    this.set(Space.records, records, at + Record.born, this.control[this.#at + At.recordFree]);
-    this.setControl(this.#at + At.recordFree, id);
-    this.#add(At.entries, -1);
-    this.#add(At.removals, 1);
-  }
-
-  /** Builds the next index beside the one in use and swings the descriptor. */
-  #resize(): boolean {
-    const { control, memory } = this;
-    const descriptor = control[this.#at + At.descriptor];
-    const grow = needsGrowth(control[this.#at + At.entries], indexSize(descriptor));
-    const next = nextDescriptor(descriptor, grow);
-    const size = indexSize(next);
-    const start = indexStart(next);
-    if (!memory.reserveIndex(start + size)) return false;
-    memory.coverIndex(start + size);
-    const { index } = memory;
-    index.fill(EMPTY, start, start + size);
-    const used = control[this.#at + At.recordsUsed];
-    for (let id = 1; id < used; id++) {
-      const at = memory.recordAt(id);
-      if ((memory.records[at + Record.version] & Version.live) === 0) continue;
-      const hash = memory.records[at + Record.hash];
-      let slot = hash & (size - 1);
-      while (index[start + slot] !== EMPTY) slot = (slot + 1) & (size - 1);
-      index[start + slot] = entryWord(hash, id);
-    }
-    this.begin(Operation.resize, 0, descriptor, 0);
-    this.setControl(this.#at + At.tombstones, 0);
-    this.#add(At.resizes, 1);
-    Atomics.store(control, this.#at + At.descriptor, next);
-    this.end();
-    return true;
-  }
-
-  protected repairOperation(op: number): void {
-    const id = this.intentRecord;
-    const before = this.intentBefore;
-    if (op === Operation.resize) {
-      if (this.control[this.#at + At.descriptor] === before) this.undo();
-    } else {
-      this.#repairRecord(op, id, before);
-    }
-    const sequence = this.control[this.#at + At.insertSequence];
-    if (sequence & 1) Atomics.store(this.control, this.#at + At.insertSequence, sequence + 1);
-    this.end();
-  }
-
-  #repairRecord(op: number, id: number, before: number): void {
-    const at = this.memory.recordAt(id);
-    const version = this.memory.records[at + Record.version];
-    this.#coverAll();
-    if (version === before) {
-      this.undo();
-    } else if (op === Operation.insert) {
-      // Inserted, and nothing to clean up.
-    } else if (version & Version.live) {
-      this.redo();
-      this.#freeValue(at, before);
-      this.#add(op === Operation.update ? At.updates : At.registrations, 1);
-    } else {
-      // Vacated: removed, or replaced half-way, which ends as a removal as nobody was told otherwise.
-      if (op === Operation.replace) this.undo();
-      this.redo();
-      this.#cleanUpRemoved(id, before, this.intentSlot);
-    }
-  }
-
-  /** The dead holder may have grown the buffers: the journal's positions must be within our views. */
-  #coverAll(): void {
-    const { memory } = this;
-    memory.recordAt(Math.max(1, this.control[this.#at + At.recordsUsed] - 1));
-    const descriptor = this.control[this.#at + At.descriptor];
-    memory.coverIndex(indexStart(descriptor) + indexSize(descriptor));
-    memory.reservePages(this.control[this.#at + At.pagesUsed]);
-  }
-
-  /** An allocation failed: everything prepared is undone. */
-  #full(): Outcome {
-    this.undo();
-    this.end();
-    return Outcome.full;
-  }
-
-  /** Makes a name appear. Who cached its absence did so under an even sequence: it is odd before the commit and
-   *  another even one after, so no such answer outlives the commit. */
-  #appear(at: number, version: number): void {
-    const sequenceAt = this.#at + At.insertSequence;
-    const sequence = this.control[sequenceAt];
-    Atomics.store(this.control, sequenceAt, sequence + 1);
-    Atomics.store(this.memory.records, at + Record.version, version);
-    Atomics.store(this.control, sequenceAt, sequence + 2);
-    this.version = version;
-  }
-
-  /** The version after `version`. When the sequence starts over, every cached lookup of the shard is made stale first. */
-  #next(version: number, flags: number): number {
-    let sequence = (version >>> Version.sequenceShift) + 1;
-    if (sequence > Version.sequenceMax) {
-      Atomics.add(this.control, this.#at + At.wraps, 1);
-      sequence = 1;
-    }
-    return (sequence << Version.sequenceShift) | flags;
-  }
-
-  #allocateValue(config: EncodedConfig | undefined): number {
-    if (config === undefined) return 0;
-    const block = this.#arena.allocate(valueBytes(config));
-    if (block === 0) return -1;
-    writeValue(this.memory, block, config);
-    return block;
-  }
-
-  #freeValue(at: number, version: number): void {
-    const block = this.memory.records[at + Record.value + (version & Version.set)];
-    if (block !== 0) this.#arena.free(block, storedValueBytes(this.memory, block));
-  }
-
-  #add(word: number, amount: number): void {
-    this.setControl(this.#at + word, this.control[this.#at + word] + amount);
-  }
-
-  protected override noteWait(stolen: boolean): void {
-    this.control[this.#at + At.lockWaits]++;
-    if (stolen) this.control[this.#at + At.lockSteals]++;
-  }
-
-  protected arrayOf(space: number): Int32Array<SharedArrayBuffer> {
-    const { memory } = this;
-    return [this.control, memory.records, memory.index, memory.arena][space];
-  }
-
-  // What the arena asks of its shard.
-  get arena(): Int32Array<SharedArrayBuffer> {
-    return this.memory.arena;
-  }
-  setArena(at: number, value: number): void {
-    this.set(Space.arena, this.memory.arena, at, value);
-  }
-  override setControl(at: number, value: number): void {
-    super.setControl(at, value);
-  }
-  reservePages(pages: number): boolean {
-    return this.memory.reservePages(pages);
   }
 }

@@ -1,11 +1,12 @@
 import { randomFillSync } from 'node:crypto';
 import { tablePages } from './arena.ts';
 import { RegistryError } from './errors.ts';
-import { ControlMap, Header, LAYOUT_VERSION, MAGIC, pageBytes, RegistryState } from './layout.ts';
 import { Kinds } from './kinds.ts';
+import { ControlMap, Header, LAYOUT_VERSION, MAGIC, pageBytes, RegistryState } from './layout.ts';
 import { limits } from './limits.ts';
 import { NameKey } from './name-key.ts';
-import { OwnerTable, Owners } from './owners.ts';
+import { OwnerTable } from './owner-table.ts';
+import { Owners } from './owners.ts';
 import { Shard } from './shard.ts';
 import { allocateShard, type ShardBuffers, ShardMemory } from './shard-memory.ts';
 import { ShardReader } from './shard-reader.ts';
@@ -108,6 +109,24 @@ export class Table {
     let recovered = 0;
     for (const guard of [this.ownerTable, ...this.shards]) if (guard.recoverFrom(slot, epoch)) recovered++;
     return recovered;
+  }
+
+  /** A thread has ended: all it owned vanishes, its locks are repaired and freed. @returns whether it was attached. */
+  endThread(threadId: number): boolean {
+    let attached = false;
+    for (let slot = 0; slot < this.owners.threadsMax; slot++) {
+      const epoch = this.owners.epoch(slot);
+      if (!this.owners.isAlive(epoch) || this.owners.threadIdOf(slot) !== threadId) continue;
+      this.bury(slot, epoch);
+      attached = true;
+    }
+    return attached;
+  }
+
+  /** The same for one attachment of it. */
+  bury(slot: number, epoch: number): void {
+    this.owners.kill(slot, epoch);
+    this.recoverLocks(slot, epoch);
   }
 
   /** Closes the table for every thread: all names vanish, writes refuse. */

@@ -63,7 +63,9 @@ export class CoordinatorLink {
     this.#socket = socket;
     socket.unref();
     socket.write(frame(this.#buffers, FrameType.hello, this.#table.slot));
+    let connectedAt = 0;
     socket.on('connect', () => {
+      connectedAt = performance.now();
       this.#retryMs = RETRY_FIRST_MS;
       this.#failingSince = 0;
     });
@@ -75,7 +77,7 @@ export class CoordinatorLink {
       }
     });
     socket.on('error', () => {}); // 'close' follows
-    socket.on('close', () => this.#lost(generation));
+    socket.on('close', () => this.#lost(generation, connectedAt));
   }
 
   requestSweep(): void {
@@ -97,25 +99,38 @@ export class CoordinatorLink {
     this.#socket?.write(frame(this.#buffers, type, argument));
   }
 
-  #lost(generation: number): void {
+  #lost(generation: number, connectedAt: number): void {
     if (this.#closed || this.#table.closed) return;
     const now = performance.now();
+    const ended = connectedAt !== 0;
     this.#failingSince ||= now;
-    const current = Atomics.load(this.#table.control, Header.coordinatorGeneration);
-    const listened = this.#retryMs === RETRY_FIRST_MS;
-    if (current === generation && (listened || now - this.#failingSince > limits.coordinatorStartMs)) {
-      this.#failingSince = now;
-      this.#startNext(generation);
+    if (ended || now - this.#failingSince > limits.coordinatorStartMs) {
+      // One that ends as soon as it runs is not started again and again at once.
+      const restMs = ended && now - connectedAt < limits.coordinatorRestMs ? limits.coordinatorRestMs : 0;
+      this.#failingSince = 0;
+      this.#retryMs = RETRY_FIRST_MS;
+      this.#later(restMs, () => {
+        this.#startNext(generation);
+        this.connect();
+      });
+      return;
     }
-    this.#retry = setTimeout(() => this.connect(), this.#retryMs).unref();
+    this.#later(this.#retryMs, () => this.connect());
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
+  }
+
+  #later(delayMs: number, act: () => void): void {
+    this.#retry = setTimeout(() => {
+      if (!this.#closed && !this.#table.closed) act();
+    }, delayMs).unref();
   }
 
   /** Starts the coordinator after `generation`, unless another thread has. */
   #startNext(generation: number): Worker | undefined {
     const { control } = this.#table;
     const next = generation + 1;
-    if (Atomics.compareExchange(control, Header.coordinatorGeneration, generation, next) !== generation) return undefined;
+    if (Atomics.compareExchange(control, Header.coordinatorGeneration, generation, next) !== generation)
+      return undefined;
     const workerData: CoordinatorData = { handle: this.#buffers, generation: next };
     const worker = new Worker(workerUrl('coordinator'), {
       workerData,

@@ -45,7 +45,9 @@ export function frame(buffers: TableBuffers, type: number, argument: number): Bu
 }
 
 /** Cuts a socket's bytes into frames. @returns undefined once a frame is not ours: then hang up. */
-export function frameReader(buffers: TableBuffers): (chunk: Buffer) => { type: number; argument: number }[] | undefined {
+export function frameReader(
+  buffers: TableBuffers,
+): (chunk: Buffer) => { type: number; argument: number }[] | undefined {
   const secret = secretOf(buffers);
   let pending = Buffer.alloc(0);
   return (chunk) => {

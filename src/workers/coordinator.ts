@@ -37,13 +37,17 @@ export class Coordinator {
     const { control, slot, epoch } = this.#table;
     const before = control[Header.coordinatorSlot];
     const beforeEpoch = control[Header.coordinatorEpoch];
-    if (beforeEpoch !== 0) this.#bury(before, beforeEpoch);
+    if (beforeEpoch !== 0) this.#table.bury(before, beforeEpoch);
     control[Header.coordinatorSlot] = slot;
     control[Header.coordinatorEpoch] = epoch;
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(coordinatorAddress(this.#buffers, this.#generation), resolve);
     });
+    if (Atomics.load(control, Header.coordinatorGeneration) !== this.#generation) {
+      this.#end(); // the threads that waited have started another
+      return;
+    }
     this.#checkThreads();
     this.#requestSweep();
   }
@@ -96,10 +100,13 @@ export class Coordinator {
    *  lost its socket otherwise lives on and connects again. */
   #checkEnded(slot: number, epoch: number, delayMs: number): void {
     const { owners } = this.#table;
-    if (owners.epoch(slot) !== epoch) return this.#requestSweep(); // detached, or already buried
+    if (owners.epoch(slot) !== epoch || !owners.isAlive(epoch)) {
+      this.#requestSweep(); // it had detached, or was buried
+      return;
+    }
     if (this.#sockets.has(slot)) return;
     if (owners.threadEnded(slot) || !owners.hasKernelThread(slot)) {
-      this.#bury(slot, epoch);
+      this.#table.bury(slot, epoch);
       this.#requestSweep();
       return;
     }
@@ -115,12 +122,6 @@ export class Coordinator {
       if (!owners.isAlive(epoch) || slot === this.#table.slot || this.#sockets.has(slot)) continue;
       if (owners.hasKernelThread(slot)) this.#checkEnded(slot, epoch, limits.deathCheckFirstMs);
     }
-  }
-
-  /** A thread has ended: everything it owned vanishes by the first store, then its locks are repaired and freed. */
-  #bury(slot: number, epoch: number): void {
-    this.#table.owners.kill(slot, epoch);
-    this.#table.recoverLocks(slot, epoch);
   }
 
   #requestSweep(): void {
@@ -154,7 +155,10 @@ export class Coordinator {
   }
 
   #stop(): void {
-    if (!this.#table.closed) return;
+    if (this.#table.closed) this.#end();
+  }
+
+  #end(): void {
     this.#server.close();
     for (const socket of this.#sockets.values()) socket.destroy();
     this.#stopped();

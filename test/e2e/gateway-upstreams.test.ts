@@ -1,0 +1,262 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { toNodeHandler } from '@modelcontextprotocol/node';
+import { createMcpHandler, fromJsonSchema, McpServer } from '@modelcontextprotocol/server';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { exposedName } from '../../src/gateway/naming.ts';
+import { fixture, GatewayProcess, isRunning, until } from '../gateway/support/gateway-process.ts';
+import { connectClient, eras, textOf } from '../gateway/support/mcp-client.ts';
+
+/*
+ * Upstreams and threads that misbehave: what passes through unchanged, what vanishes at once, what comes back, and that
+ * nobody takes another down.
+ */
+const test = suite('gateway upstreams');
+const playground = fixture('playground-server');
+
+test('results, errors, odd names and arguments pass through unchanged', async () => {
+  await using gateway = await GatewayProcess.start({ config: { mcpServers: { 'My server': playground } } });
+  for (const era of eras) {
+    await using connected = await connectClient(gateway.url, era);
+    const { client } = connected;
+    const names = new Map((await client.listTools()).tools.map(({ name, description }) => [description ?? '', name]));
+    const prefix = names.get('Gives its arguments back')?.slice(0, -'__echo'.length) ?? '';
+    assert.match(prefix, /^My-server-[0-9a-f]{12}$/);
+    const call = (name: string, input: Record<string, unknown> = {}) => client.callTool({ name: exposedName(prefix, name), arguments: input });
+
+    const input = { ünïcode: '😀\u0000', nested: [{ a: null }, 1e-7], __proto: 'x', '': false };
+    assert.equal((await call('echo', input)).structuredContent, input);
+    assert.is(names.get('Has a name that no client would accept'), exposedName(prefix, 'odd name/äöü'));
+    assert.equal((await call('odd name/äöü', { ok: true })).structuredContent, { ok: true });
+
+    const { content, structuredContent, isError, _meta } = await call('raw');
+    assert.equal(content, [{ type: 'text', text: 'x', annotations: { audience: ['user'] }, _meta: { 'a/b': 1 } }]);
+    assert.equal(structuredContent, { deep: [{ ünïcode: null }] });
+    assert.is(isError, true);
+    assert.is(_meta?.['example.com/trace'], 'kept');
+
+    const error = await failure(call('fail'));
+    assert.equal([error.code, error.message, error.data], [-32_050, 'no luck today', { reason: ['weather'] }]);
+  }
+});
+
+test('progress is relayed, and a cancelled call is cancelled at its server', async () => {
+  // Two upstreams on two threads: one of the two is on another thread than whoever serves the request.
+  await using gateway = await GatewayProcess.start({ config: { mcpServers: { a: playground, b: playground } } });
+  for (const era of eras) {
+    await using connected = await connectClient(gateway.url, era);
+    const { client } = connected;
+    for (const name of ['a', 'b']) {
+      const progress: unknown[] = [];
+      const options = { onprogress: (step: unknown) => void progress.push(step) };
+      const result = await client.callTool({ name: `${name}__count`, arguments: { to: 3 } }, options);
+      assert.is(textOf(result), 'counted');
+      assert.equal(progress, [1, 2, 3].map((step) => ({ progress: step, total: 3, message: `step ${step}` })));
+    }
+    if (era === 'legacy') continue;
+    // Only the 2026 protocol cancels by leaving; a stateless 2025 client has no way to say which call it means.
+    for (const name of ['a', 'b']) {
+      const leave = new AbortController();
+      const sleeping = failure(client.callTool({ name: `${name}__sleep`, arguments: { ms: 600_000 } }, { signal: leave.signal }));
+      leave.abort();
+      await sleeping;
+      const count = async () => textOf(await client.callTool({ name: `${name}__wasCancelled`, arguments: {} }));
+      await until('the server knows that the call was cancelled', async () => (await count()) === '1');
+    }
+  }
+});
+
+test('a call that takes too long is ended with a clear error, and cancelled at its server', async () => {
+  await using gateway = await GatewayProcess.start({ config: { mcpServers: { a: { ...playground, callTimeoutMs: 200 } } } });
+  await using connected = await connectClient(gateway.url, 'modern');
+  const { client } = connected;
+  const error = await failure(client.callTool({ name: 'a__sleep', arguments: { ms: 600_000 } }));
+  assert.is((error.data as { code: string }).code, 'CALL_TIMEOUT');
+  assert.match(error.message, /"sleep" did not answer within 200 ms/);
+  const count = async () => textOf(await client.callTool({ name: 'a__wasCancelled', arguments: {} }));
+  await until('the server knows that the call was cancelled', async () => (await count()) === '1');
+});
+
+test('a killed upstream vanishes with all its tools, calls fail, others serve, and it comes back', async () => {
+  await using gateway = await GatewayProcess.start({ config: { mcpServers: { a: playground, b: playground } } });
+  await using connected = await connectClient(gateway.url, 'modern');
+  const { client } = connected;
+  const listed = async () => new Set((await client.listTools()).tools.map(({ name }) => name.split('__')[0]));
+  assert.equal(await listed(), new Set(['a', 'b']));
+
+  const sleeping = failure(client.callTool({ name: 'a__sleep', arguments: { ms: 600_000 } }));
+  await until('the call has arrived', async () => {
+    // It is behind this one on the same pipe.
+    return textOf(await client.callTool({ name: 'a__wasCancelled', arguments: {} })) === '0';
+  });
+  const { pid = 0 } = await gateway.upstream('a');
+  // Stopped while it is down: what is started again must not come up before we looked.
+  process.kill(pid, 'SIGKILL');
+  const error = await sleeping;
+  assert.is((error.data as { code: string; server: string }).code, 'UPSTREAM_DOWN');
+  assert.is((error.data as { code: string; server: string }).server, 'a');
+
+  const during = await listed();
+  assert.ok(during.has('b'));
+  assert.equal((await client.callTool({ name: 'b__echo', arguments: { still: 'here' } })).structuredContent, { still: 'here' });
+  await until('it is back', async () => (await listed()).has('a'));
+  assert.equal((await client.callTool({ name: 'a__echo', arguments: { back: 1 } })).structuredContent, { back: 1 });
+  const again = await gateway.upstream('a');
+  assert.is(again.restarts, 1);
+  assert.is.not(again.pid, pid);
+  assert.match(gateway.stderr, /a: was ended by SIGKILL; next start in \d+ ms/);
+  assert.is((await gateway.upstream('b')).restarts, 0);
+});
+
+test('an upstream that is down is missing from the list at every thread, and its tools are unknown', async () => {
+  await using gateway = await GatewayProcess.start({ config: { mcpServers: { a: playground, flag: fixture('strict-old-server') } } });
+  await using connected = await connectClient(gateway.url, 'modern');
+  const { client, threads } = connected;
+  // Crashes until its back-off is long enough to look at every thread meanwhile.
+  await until('a is down for a while', async () => {
+    await client.callTool({ name: 'a__crash', arguments: {} }).catch(() => {});
+    return (await gateway.upstream('a')).restarts >= 3 && (await gateway.upstream('a')).state === 'backoff';
+  });
+  threads.length = 0;
+  const seen = new Map<number, string[]>();
+  while (seen.size < 2) {
+    const names = (await client.listTools()).tools.map(({ name }) => name);
+    seen.set(threads[threads.length - 1], names);
+  }
+  for (const names of seen.values()) assert.equal(names, ['flag__hello']);
+  const error = await failure(client.callTool({ name: 'a__echo', arguments: {} }));
+  assert.is((error.data as { code: string }).code, 'UNKNOWN_TOOL');
+  assert.is((await gateway.health()).status, 'degraded');
+});
+
+test('a command that does not exist is reported and tried again, while others serve', async () => {
+  await using gateway = await GatewayProcess.start({
+    config: { mcpServers: { broken: { command: '/nonexistent/server' }, dying: { command: process.execPath, args: ['-e', 'console.error("no licence"); process.exit(4)'] }, a: playground } },
+  });
+  assert.match(gateway.stdout, /Not up yet: broken \(.*ENOENT/);
+  assert.match(gateway.stdout, /Not up yet: dying \(.*exited with code 4; it last said: no licence\)/);
+  await until('both were tried again', async () => {
+    const { upstreams } = await gateway.health();
+    return upstreams.filter(({ name }) => name !== 'a').every(({ restarts }) => restarts >= 2);
+  });
+  await using connected = await connectClient(gateway.url, 'legacy');
+  assert.equal((await connected.client.callTool({ name: 'a__echo', arguments: { x: 1 } })).structuredContent, { x: 1 });
+});
+
+test('a server that ends on the first request that is not initialize is served all the same', async () => {
+  await using gateway = await GatewayProcess.start({ config: { mcpServers: { old: fixture('strict-old-server') } } });
+  await using connected = await connectClient(gateway.url, 'modern');
+  assert.is(textOf(await connected.client.callTool({ name: 'old__hello', arguments: {} })), 'hello from 2024');
+  assert.is((await gateway.upstream('old')).protocolVersion, '2024-11-05');
+});
+
+test('a tool that appears is listed at every thread, and subscribers are told, wherever they are connected', async () => {
+  await using gateway = await GatewayProcess.start({ config: { mcpServers: { a: playground } } });
+  await using connected = await connectClient(gateway.url, 'modern');
+  const { client, threads } = connected;
+  let told = 0;
+  client.setNotificationHandler('notifications/tools/list_changed', () => {
+    told += 1;
+  });
+  // Subscriptions until there is one at each thread.
+  const subscribed = new Set<number>();
+  let subscriptions = 0;
+  while (subscribed.size < 2) {
+    threads.length = 0;
+    await client.listen({ toolsListChanged: true });
+    subscribed.add(threads[threads.length - 1]);
+    subscriptions += 1;
+  }
+  await client.callTool({ name: 'a__grow', arguments: {} });
+  await until('all subscriptions were told', () => told === subscriptions);
+  const lists = new Set<string>();
+  threads.length = 0;
+  while (new Set(threads).size < 2) lists.add((await client.listTools()).tools.map(({ name }) => name).join());
+  assert.is(lists.size, 1);
+  assert.match([...lists][0], /a__grown/);
+  assert.is((await gateway.upstream('a')).tools, 10);
+});
+
+test('a tool too large for the registry is left out with a warning, its server is not', async () => {
+  await using gateway = await GatewayProcess.start({ config: { mcpServers: { a: fixture('playground-server', '--no-room') } } });
+  assert.is((await gateway.upstream('a')).tools, 9);
+  assert.match(gateway.stderr, /a: tool "huge" is left out/);
+});
+
+test('URL upstreams of both eras are served with their headers, lost when they stop answering, and found again', async () => {
+  const seen: unknown[] = [];
+  const handler = createMcpHandler(() => {
+    const server = new McpServer({ name: 'remote', version: '1' }, { capabilities: { tools: {} } });
+    const inputSchema = fromJsonSchema<{ region: string }>({
+      type: 'object',
+      properties: { region: { type: 'string', 'x-mcp-header': 'Region' } },
+      required: ['region'],
+    });
+    server.registerTool('where', { inputSchema }, ({ region }) => ({ content: [{ type: 'text', text: region }] }));
+    return server;
+  });
+  const serve = toNodeHandler(handler);
+  const start = (port: number) =>
+    new Promise<ReturnType<typeof createServer>>((resolve) => {
+      const server = createServer((request, response) => {
+        seen.push([request.headers['mcp-method'], request.headers.authorization, request.headers['mcp-param-region']]);
+        void serve(request, response);
+      });
+      server.listen(port, '127.0.0.1', () => resolve(server));
+    });
+  let server = await start(0);
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}/mcp`;
+  try {
+    await using gateway = await GatewayProcess.start({
+      config: { mcpServers: { remote: { url, headers: { authorization: 'Bearer ${KEY}' } } } },
+      env: { KEY: 'k1' },
+    });
+    assert.is((await gateway.upstream('remote')).protocolVersion, '2026-07-28');
+    await using connected = await connectClient(gateway.url, 'legacy');
+    const { client } = connected;
+    assert.is(textOf(await client.callTool({ name: 'remote__where', arguments: { region: 'eu' } })), 'eu');
+    assert.equal(seen.at(-1), ['tools/call', 'Bearer k1', 'eu']);
+
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    const error = await failure(client.callTool({ name: 'remote__where', arguments: { region: 'eu' } }));
+    assert.match(error.message, /upstream "remote": .*(ECONNREFUSED|fetch failed|closed)/);
+    await until('it is noticed', async () => (await gateway.upstream('remote')).state !== 'up');
+    server = await start(port);
+    await until('it is found again', async () => (await gateway.upstream('remote')).state === 'up');
+    assert.is(textOf(await client.callTool({ name: 'remote__where', arguments: { region: 'us' } })), 'us');
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+test('a thread that crashes comes back with its upstreams, leaves no child, and calls it owned fail at once', async () => {
+  const preload = path.resolve('test/gateway/fixtures/crash-on-request.cjs');
+  await using gateway = await GatewayProcess.start({
+    config: { mcpServers: { a: playground, b: playground } },
+    env: { NODE_OPTIONS: `--require ${preload}`, CRASH_FOLDER: process.cwd() },
+  });
+  assert.ok(existsSync(preload));
+  const before = await gateway.health();
+  const [{ threadId }] = before.threads;
+  const { pid = 0 } = await gateway.upstream('a');
+  writeFileSync(path.join(gateway.dir, `crash-${threadId}`), '');
+  await until('the thread is another one', async () => (await gateway.health()).threads[0].threadId !== threadId);
+  assert.not(isRunning(pid));
+});
+
+async function failure(call: Promise<unknown>): Promise<{ code: number; message: string; data?: unknown }> {
+  try {
+    await call;
+  } catch (error) {
+    return error as { code: number; message: string; data?: unknown };
+  }
+  throw new Error('the call succeeded');
+}
+
+test.run();
