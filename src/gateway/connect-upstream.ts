@@ -6,6 +6,7 @@ import {
   type Transport,
 } from '@modelcontextprotocol/client';
 import type { StdioSpec, UpstreamSpec } from './config.ts';
+import { GatewayError, messageOf } from './errors.ts';
 import { limits } from './limits.ts';
 import { type StdioHooks, StdioTransport } from './stdio-transport.ts';
 import { version } from './version.ts';
@@ -62,12 +63,17 @@ async function connectStdio(spec: StdioSpec, hooks: ConnectHooks, signal: AbortS
       transport = new StdioTransport(spec, hooks);
       return connect(transport, hooks, signal, 'legacy');
     });
-    return { client, pid: transport.pid, close: () => client.close(), whyClosed: () => report(transport) };
+    return {
+      client,
+      pid: transport.pid,
+      close: () => client.close(),
+      whyClosed: () => withLastWords(transport.reason, transport),
+    };
   } catch (error) {
+    // If the child ended by itself, that says more than what the client made of it.
+    const reason = transport.reason === '' ? messageOf(error) : transport.reason;
     await transport.close();
-    throw new Error(`${error instanceof Error ? error.message : error}; the child ${report(transport)}`, {
-      cause: error,
-    });
+    throw new GatewayError('UPSTREAM_DOWN', withLastWords(reason, transport));
   }
 }
 
@@ -101,8 +107,7 @@ function endedOnProbe(error: unknown): boolean {
   return error instanceof SdkError && error.code === SdkErrorCode.EraNegotiationFailed && /closed/.test(error.message);
 }
 
-function report(transport: StdioTransport): string {
-  const { reason, stderr } = transport;
+function withLastWords(reason: string, { stderr }: StdioTransport): string {
   return stderr.length === 0 ? reason : `${reason}; it last said: ${stderr.slice(-3).join(' | ')}`;
 }
 

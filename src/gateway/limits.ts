@@ -50,6 +50,8 @@ export const limits = {
   drainMs: 10_000,
   /** A stdio child has this long to leave after its stdin closed, and again after SIGTERM, before SIGKILL. */
   childExitMs: 1_500,
+  /** What an exited child wrote last must be read within this; only a stubborn grandchild keeps its pipes open. */
+  pipeDrainMs: 200,
   /** All headers must be in by then (slow-loris), and the whole request by the next. */
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,

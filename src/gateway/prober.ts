@@ -6,9 +6,15 @@ import { limits } from './limits.ts';
 /** Asks a URL upstream from time to time whether it still answers: a dead one closes nothing on our side. */
 export class Prober {
   readonly #client: Client;
+  #hurry = new AbortController();
 
   constructor(client: Client) {
     this.#client = client;
+  }
+
+  /** A call failed in a way that could be the upstream's end: ask now instead of at the next turn. */
+  hurry(): void {
+    this.#hurry.abort();
   }
 
   /**
@@ -20,7 +26,8 @@ export class Prober {
     while (!ended.aborted) {
       // After a failure ask again soon.
       const waitMs = failures === 0 ? limits.probeIntervalMs : limits.restartBackoffMs;
-      await delay(waitMs, undefined, { signal: ended }).catch(() => {});
+      this.#hurry = new AbortController();
+      await delay(waitMs, undefined, { signal: AbortSignal.any([ended, this.#hurry.signal]) }).catch(() => {});
       if (ended.aborted) return;
       try {
         await this.#ask(ended);

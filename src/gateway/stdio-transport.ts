@@ -32,6 +32,7 @@ export class StdioTransport implements Transport {
   readonly #hooks: StdioHooks;
   #child: ChildProcessByStdio<Writable, Readable, Readable> | undefined;
   #exited: Promise<void> = Promise.resolve();
+  #received: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(spec: StdioSpec, hooks: StdioHooks) {
@@ -63,7 +64,13 @@ export class StdioTransport implements Transport {
           this.#hooks.onChild(pid, false);
         }
         resolve();
-        this.#lost(signal === null ? `exited with code ${code}` : `was ended by ${signal}`);
+        // Its last words may still be in the pipes, which a grandchild that ignores SIGTERM could hold open for ever.
+        const reason = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
+        const late = setTimeout(() => this.#lost(reason), limits.pipeDrainMs);
+        child.once('close', () => {
+          clearTimeout(late);
+          this.#lost(reason);
+        });
       });
     });
     splitLines(
@@ -124,7 +131,7 @@ export class StdioTransport implements Transport {
   }
 
   #receive(line: string): void {
-    let message: unknown;
+    let message: JSONRPCMessage;
     try {
       message = JSON.parse(line);
     } catch {
@@ -132,7 +139,11 @@ export class StdioTransport implements Transport {
       this.#keep(line.slice(0, limits.stderrLineCharsMax));
       return;
     }
-    this.onmessage?.(message as JSONRPCMessage);
+    // One microtask each: the SDK handles a notification one microtask late, but a response at once, so that progress
+    // which arrived in one chunk with its result would come after it, and be dropped.
+    this.#received = this.#received
+      .then(() => this.onmessage?.(message))
+      .catch((error: Error) => this.onerror?.(error));
   }
 
   #keep(line: string): void {

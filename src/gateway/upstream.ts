@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { ProtocolError } from '@modelcontextprotocol/client';
 import type { JsonValue, Owner, Registry } from '../engine/index.ts';
 import { Backoff } from './backoff.ts';
 import { type CallOptions, callTool } from './call-tool.ts';
@@ -31,6 +32,7 @@ interface Life {
   connection: UpstreamConnection;
   owner: Owner;
   catalog: ToolCatalog;
+  prober: Prober | undefined;
   /** The server said that its tools changed since they were last listed. */
   stale: boolean;
   refreshing: boolean;
@@ -84,7 +86,7 @@ export class Upstream {
    * Carries a call to the server.
    * @throws {GatewayError} `UPSTREAM_DOWN` if the connection the caller found in the registry is no longer this one.
    */
-  call(request: CallRequest, options: CallOptions): Promise<unknown> {
+  async call(request: CallRequest, options: CallOptions): Promise<unknown> {
     const life = this.#life;
     const { slot, epoch } = request;
     if (life === undefined || !life.owner.alive || life.owner.slot !== slot || life.owner.epoch !== epoch) {
@@ -93,7 +95,14 @@ export class Upstream {
         `server "${this.name}" has just gone or started anew; list the tools and try again`,
       );
     }
-    return callTool(life.connection.client, this.#spec, request, life.catalog.definition(request.tool), options);
+    try {
+      const definition = life.catalog.definition(request.tool);
+      return await callTool(life.connection.client, this.#spec, request, definition, options);
+    } catch (error) {
+      // An error the server itself answered with is a sign of life.
+      if (!(error instanceof ProtocolError) && !options.signal.aborted) life.prober?.hurry();
+      throw error;
+    }
   }
 
   async #run(): Promise<void> {
@@ -135,30 +144,25 @@ export class Upstream {
       lost.signal.throwIfAborted();
       owner = this.#registry.owner();
       const catalog = new ToolCatalog(this.#registry, this.#spec, owner, (text) => this.#warn(text));
-      this.#life = { connection, owner, catalog, stale: false, refreshing: false };
+      const prober = this.#spec.transport.type === 'http' ? new Prober(connection.client) : undefined;
+      this.#life = { connection, owner, catalog, prober, stale: false, refreshing: false };
       catalog.apply(tools);
       this.#register(this.#life);
       upSinceMs = performance.now();
       this.#lastError = undefined;
       this.#report('up');
       this.#hooks.onToolsChanged();
-      await this.#untilLost(connection, AbortSignal.any([lost.signal, signal]));
+      await untilLost(prober, AbortSignal.any([lost.signal, signal]));
     } catch (error) {
       this.#lastError = messageOf(error);
     }
     owner?.close();
     this.#life = undefined;
-    if (lost.signal.aborted && connection) this.#lastError = connection.whyClosed();
+    const closedItself = lost.signal.aborted;
     await connection?.close().catch(() => {});
+    if (closedItself && connection) this.#lastError = connection.whyClosed();
     if (owner !== undefined) this.#hooks.onToolsChanged();
     return upSinceMs === undefined ? 0 : performance.now() - upSinceMs;
-  }
-
-  /** Resolves when stopped or disconnected; throws when a URL upstream stops answering. */
-  async #untilLost(connection: UpstreamConnection, ended: AbortSignal): Promise<void> {
-    if (this.#spec.transport.type === 'http') return new Prober(connection.client).watch(ended);
-    if (ended.aborted) return;
-    await new Promise((resolve) => ended.addEventListener('abort', resolve, { once: true }));
   }
 
   #register({ connection, owner, catalog }: Life): void {
@@ -216,4 +220,11 @@ export class Upstream {
   #warn(text: string): void {
     this.#hooks.log('warn', `${this.name}: ${text}`);
   }
+}
+
+/** Resolves when stopped or disconnected; throws when a URL upstream stops answering. */
+async function untilLost(prober: Prober | undefined, ended: AbortSignal): Promise<void> {
+  if (prober !== undefined) return prober.watch(ended);
+  if (ended.aborted) return;
+  await new Promise((resolve) => ended.addEventListener('abort', resolve, { once: true }));
 }

@@ -54,3 +54,31 @@ export function textOf(result: unknown): string {
   const { content } = result as { content?: { text?: string }[] };
   return content?.[0]?.text ?? '';
 }
+
+interface RawMessage {
+  result?: { content?: unknown };
+  params?: unknown;
+}
+
+/** One tool call as bare HTTP, with a progress token: every JSON-RPC message of the answer, in the order it came. */
+export async function callRaw(url: string | undefined, era: Era, name: string, input: unknown): Promise<RawMessage[]> {
+  const envelope = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+    'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '1' },
+  };
+  const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': name };
+  const _meta = { progressToken: 'p', ...(era === 'modern' ? envelope : {}) };
+  const response = await fetch(url ?? '', {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...(era === 'modern' ? headers : {}),
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: input, _meta } }),
+  });
+  const text = await response.text();
+  const data = text.split('\n').filter((line) => line.startsWith('data: '));
+  return data.length === 0 ? [JSON.parse(text)] : data.map((line) => JSON.parse(line.slice('data: '.length)));
+}
