@@ -51,13 +51,17 @@ export async function run(effort: Effort, note: (line: string) => void): Promise
       return sum;
     },
   };
-  const cold = loop('new ref: cold lookup with its config copied', hot, (id) => registry.ref('server', id).current()!.version);
+  const cold = loop(
+    'new ref: cold lookup with its config copied',
+    hot,
+    (id) => registry.ref('server', id).current()!.version,
+  );
   const fromWire = (title: string, lookup: (id: string) => number): Loop => ({
     name: title,
     operations: HOT,
     run() {
       let sum = 0;
-      for (let n = 0; n < HOT; n++) sum += lookup(wire[n].latin1Slice(0, 20)) & 1;
+      for (let n = 0; n < HOT; n++) sum += lookup(wire[n].toString('latin1')) & 1;
       return sum;
     },
   });

@@ -20,6 +20,9 @@ export function formatRows(rows: readonly Row[]): string {
   const table = [['subject', 'median', 'peer', 'median', 'ratio'], ...cells];
   const widths = table[0].map((_, column) => Math.max(...table.map((line) => line[column].length)));
   return table
-    .map((line) => `  ${line.map((cell, n) => (n % 2 === 0 && n < 4 ? cell.padEnd(widths[n]) : cell.padStart(widths[n]))).join('  ')}`)
+    .map(
+      (line) =>
+        `  ${line.map((cell, n) => (n % 2 === 0 && n < 4 ? cell.padEnd(widths[n]) : cell.padStart(widths[n]))).join('  ')}`,
+    )
     .join('\n');
 }

@@ -104,6 +104,15 @@ test('an app uses the engine without the packages of the gateway', async () => {
   assert.is(await node(path.join(appDir, 'app.mjs')), appPrints);
 });
 
+test("the README's first example prints what the README says", async () => {
+  const readme = await readFile(path.join(root, 'README.md'), 'utf8');
+  const [, example] = /```js\n(\/\/ hello\.mjs\n[\s\S]*?)```/.exec(readme) ?? [];
+  const [, printed] = /\$ npm install rollcall && node hello\.mjs\n([\s\S]*?)```/.exec(readme) ?? [];
+  const appDir = await install('readme', { 'hello.mjs': example }, []);
+  assert.is(await node(path.join(appDir, 'hello.mjs')), printed);
+  assert.ok(example.split('\n').length <= 40, 'it fits 40 lines');
+});
+
 test('an app bundled into one file, in another folder, still starts the coordinator', async () => {
   const appDir = await install('bundled', { 'app.mjs': app }, []);
   const outfile = path.join(dir, 'elsewhere/app.mjs');
