@@ -1,7 +1,15 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { defaultConfig, Gateway, GatewayError, parseConfig, type UpstreamSpec, version } from '../gateway/index.ts';
+import {
+  defaultConfig,
+  Gateway,
+  GatewayError,
+  type GatewayEvent,
+  parseConfig,
+  type UpstreamSpec,
+  version,
+} from '../gateway/index.ts';
 import { type GatewayArguments, parseGatewayArguments } from './gateway-arguments.ts';
 import { GatewayReport } from './gateway-report.ts';
 import { gatewayHelp } from './help.ts';
@@ -22,22 +30,35 @@ export async function gatewayCommand(args: string[]): Promise<number> {
 }
 
 async function run({ config, ...options }: GatewayArguments): Promise<void> {
-  // From the first moment on: a signal during start-up must not leave children behind either.
-  const stop = nextSignal();
   const { upstreams, notes } = config === undefined ? defaultConfig() : readConfig(config);
   const report = new GatewayReport(upstreams.length, options.threads);
+  // Before anything is started: a signal during start-up must not leave children behind either.
+  const stopped = firstSignal(() => report.stopping());
   report.starting(notes);
-  const starting = Gateway.start({ ...options, upstreams, onEvent: (event) => report.event(event) });
-  const gateway = await Promise.race([starting, stop.then(() => undefined)]);
+  const onEvent = (event: GatewayEvent): void => report.event(event);
+  const starting = Gateway.start({ ...options, upstreams, onEvent, signal: stopped });
+  const gateway = await starting.catch((error: unknown) => {
+    if (!stopped.aborted) throw error;
+  });
   if (gateway !== undefined) {
     report.started(gateway);
-    await stop;
+    if (!stopped.aborted) await once(stopped, 'abort');
+    await gateway.close();
   }
-  process.once('SIGINT', () => process.exit(130));
-  process.once('SIGTERM', () => process.exit(143));
-  report.stopping();
-  await (await starting).close();
   report.stopped();
+}
+
+/** Aborted by the first SIGINT or SIGTERM. The second ends the process at once, with the code shells know. */
+function firstSignal(onSignal: () => void): AbortSignal {
+  const stop = new AbortController();
+  for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143 })) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(code);
+      onSignal();
+      stop.abort();
+    });
+  }
+  return stop.signal;
 }
 
 function readConfig(file: string): { upstreams: UpstreamSpec[]; notes: string[] } {
@@ -48,8 +69,4 @@ function readConfig(file: string): { upstreams: UpstreamSpec[]; notes: string[] 
     throw new GatewayError('BAD_CONFIG', `--config ${file}: cannot be read: ${(error as Error).message}`);
   }
   return { upstreams: parseConfig(text, { file: resolve(file), env: process.env }), notes: [] };
-}
-
-function nextSignal(): Promise<unknown> {
-  return Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
 }

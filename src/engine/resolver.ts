@@ -18,8 +18,8 @@ export class Resolver {
     const reader = this.#readerOf(kind, id);
     if (reader === undefined) return undefined;
     // Both before the read: a change in between makes the answer look stale, never fresh.
-    const sequence = reader.insertSequence;
-    const wraps = reader.wraps;
+    const sequence = reader.insertSequence();
+    const wraps = reader.wraps();
     const record = reader.read(this.#table.key);
     if (record === 0) return sequence & 1 ? undefined : this.#absence(reader, sequence);
     return this.#presence(kind, id, reader, record, wraps);

@@ -93,11 +93,17 @@ async function connect(
       listChanged: { tools: { autoRefresh: false, onChanged: () => hooks.onToolsChanged() } },
     },
   );
+  // The SDK's probe for the protocol era does not look at the signal; a closed transport ends it.
+  const onAbort = (): void => void transport.close().catch(() => {});
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
+    signal.throwIfAborted();
     await client.connect(transport, { signal, timeout: limits.connectTimeoutMs });
   } catch (error) {
     await client.close().catch(() => {});
     throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
   client.onclose = () => hooks.onClosed();
   return client;

@@ -19,6 +19,8 @@ export interface GatewayOptions {
   /** Names, beside the usual ones, that clients may use in `Host` and web pages in `Origin`. */
   allowedHosts?: string[];
   onEvent?: (event: GatewayEvent) => void;
+  /** Gives up a start that is still under way: `start` then ends what it has started, and rejects. */
+  signal?: AbortSignal;
 }
 
 export type GatewayEvent =
@@ -113,9 +115,11 @@ export class Gateway {
     await this.#threads.start();
     // A slow upstream should not keep the others' users waiting for the word that all is ready.
     const patience = new AbortController();
-    const late = delay(limits.settleMs, undefined, { signal: patience.signal }).catch(() => {});
+    const signal = AbortSignal.any([patience.signal, this.#options.signal ?? patience.signal]);
+    const late = delay(limits.settleMs, undefined, { signal }).catch(() => {});
     await Promise.race([this.#settled.promise, late]);
     patience.abort();
+    this.#options.signal?.throwIfAborted();
     this.#setPhase('running');
   }
 

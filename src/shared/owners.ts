@@ -48,7 +48,8 @@ export class Owners {
     return true;
   }
 
-  get deaths(): number {
+  /** How many tenancies have ended so far. */
+  deaths(): number {
     return Atomics.load(this.#words, Header.deaths);
   }
 

@@ -28,11 +28,11 @@ export class ShardReader {
     this.#owners = owners;
   }
 
-  get insertSequence(): number {
+  insertSequence(): number {
     return Atomics.load(this.memory.control, this.memory.at + Shard.insertSequence);
   }
 
-  get wraps(): number {
+  wraps(): number {
     return Atomics.load(this.memory.control, this.memory.at + Shard.wraps);
   }
 
@@ -246,10 +246,7 @@ export interface RawEntry {
 const privateWord = new Int32Array(new SharedArrayBuffer(4));
 
 /** A load that no earlier load is ordered after. */
-const loadOrdered: (words: Int32Array, at: number) => number =
-  process.arch === 'x64'
-    ? (words, at) => Atomics.load(words, at)
-    : (words, at) => {
-        Atomics.add(privateWord, 0, 0);
-        return Atomics.load(words, at);
-      };
+function loadOrdered(words: Int32Array, at: number): number {
+  if (process.arch !== 'x64') Atomics.add(privateWord, 0, 0);
+  return Atomics.load(words, at);
+}

@@ -152,7 +152,7 @@ export class Shard extends ShardMutations {
 
   /** Sweeps the whole shard, slice by slice, if anybody died since this thread last did. @returns how many went. */
   sweepAll(): number {
-    const { deaths } = this.owners;
+    const deaths = this.owners.deaths();
     if (deaths === this.#deathsSwept) return 0;
     this.#deathsSwept = deaths;
     const before = this.control[this.at + At.swept];

@@ -210,11 +210,12 @@ test('URL upstreams of both eras are served with their headers, lost when they s
   const seen: unknown[] = [];
   const handler = createMcpHandler(() => {
     const server = new McpServer({ name: 'remote', version: '1' }, { capabilities: { tools: {} } });
-    const inputSchema = fromJsonSchema<{ region: string }>({
+    const schema = {
       type: 'object',
       properties: { region: { type: 'string', 'x-mcp-header': 'Region' } },
       required: ['region'],
-    });
+    };
+    const inputSchema = fromJsonSchema<{ region: string }>(schema as Parameters<typeof fromJsonSchema>[0]);
     server.registerTool('where', { inputSchema }, ({ region }) => ({ content: [{ type: 'text', text: region }] }));
     return server;
   });
