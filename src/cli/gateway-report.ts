@@ -1,5 +1,5 @@
 import { type Gateway, type GatewayEvent, type UpstreamStatus, version } from '../gateway/index.ts';
-import { plural } from '../gateway/text.ts';
+import { plural, printable } from '../gateway/text.ts';
 
 /** What the gateway tells its user: progress and results on stdout, warnings and errors on stderr; always plain lines. */
 export class GatewayReport {
@@ -21,7 +21,7 @@ export class GatewayReport {
 
   event(event: GatewayEvent): void {
     if (event.type === 'log') {
-      const line = `${new Date().toISOString()} ${event.level} ${event.text}`;
+      const line = `${new Date().toISOString()} ${event.level} ${printable(event.text)}`;
       if (event.level === 'info') console.log(line);
       else console.error(line);
     } else if (event.status.state === 'up' && !this.#stopping) {
@@ -37,7 +37,9 @@ export class GatewayReport {
 Serving ${plural(tools, 'tool')} at ${gateway.url}
 Health: ${gateway.healthUrl} (${status})`);
     for (const { name, lastError } of missing)
-      console.log(`Not up yet: ${name}${lastError === undefined ? '' : ` (${lastError})`}; it is tried again`);
+      console.log(
+        `Not up yet: ${name}${lastError === undefined ? '' : ` (${printable(lastError)})`}; it is tried again`,
+      );
     console.log(`
 Try:
   npx @modelcontextprotocol/inspector@2 --cli ${gateway.url} --method tools/list

@@ -1,5 +1,5 @@
 // Everything exported here is a promise to users.
-export { EncodedConfig, encodeConfig, type JsonValue } from '../shared/codec.ts';
+export { EncodedConfig, encodeConfig, type JsonInput, type JsonValue } from '../shared/codec.ts';
 export { RegistryError, type RegistryErrorCode } from '../shared/errors.ts';
 export type { Entry, OwnerInfo } from './entry.ts';
 export { AlreadyRegisteredError } from './errors.ts';

@@ -13,16 +13,18 @@ export class Owner implements Disposable {
   readonly slot: number;
   readonly epoch: number;
   readonly #table: Table;
+  readonly #isDetached: () => boolean;
   readonly #requestSweep: () => void;
   readonly #cleanups = new Set<() => void>();
   readonly #registrations = new Set<Registration>();
   #untracked = false;
 
   /** @internal Made by `registry.owner`. */
-  constructor(table: Table, slot: number, epoch: number, requestSweep: () => void) {
+  constructor(table: Table, slot: number, epoch: number, isDetached: () => boolean, requestSweep: () => void) {
     this.#table = table;
     this.slot = slot;
     this.epoch = epoch;
+    this.#isDetached = isDetached;
     this.#requestSweep = requestSweep;
   }
 
@@ -34,7 +36,7 @@ export class Owner implements Disposable {
    *  @throws {RegistryError} `BUSY`: the owner has ended all the same */
   close(): void {
     this.runCleanups();
-    if (!this.#table.owners.kill(this.slot, this.epoch)) return;
+    if (!this.#table.owners.kill(this.slot, this.epoch) || this.#isDetached()) return;
     let freed = false;
     try {
       for (const { shard, record, born } of this.#registrations) this.#table.shards[shard].sweepRecord(record, born);

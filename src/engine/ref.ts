@@ -14,13 +14,15 @@ export type Resolve = (kind: string, id: string) => Resolution | undefined;
 export class Ref {
   readonly kind: string;
   readonly id: string;
+  readonly #life: { readonly closed: boolean };
   readonly #resolve: Resolve;
   #resolution: Resolution | undefined;
 
   /** @internal Made by `registry.ref`. */
-  constructor(kind: string, id: string, resolve: Resolve) {
+  constructor(kind: string, id: string, life: { readonly closed: boolean }, resolve: Resolve) {
     this.kind = kind;
     this.id = id;
+    this.#life = life;
     this.#resolve = resolve;
     this.#resolution = resolve(kind, id);
   }
@@ -29,7 +31,7 @@ export class Ref {
    *  @throws {RegistryError} `CLOSED` */
   current(): Entry | undefined {
     const resolution = this.#resolution;
-    if (resolution?.holds()) return resolution.entry;
+    if (resolution?.holds() && !this.#life.closed) return resolution.entry;
     this.#resolution = this.#resolve(this.kind, this.id);
     return this.#resolution?.entry;
   }

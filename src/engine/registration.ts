@@ -1,12 +1,8 @@
-import type { EncodedConfig, JsonValue } from '../shared/codec.ts';
+import type { JsonInput } from '../shared/codec.ts';
 
 /** @internal What a registration asks of its registry. */
 export interface RegistrationHost {
-  update(
-    registration: Registration,
-    expected: number | undefined,
-    config: JsonValue | EncodedConfig | undefined,
-  ): number;
+  update(registration: Registration, expected: number | undefined, config: JsonInput | undefined): number;
   remove(registration: Registration): boolean;
   isActive(registration: Registration): boolean;
 }
@@ -45,13 +41,13 @@ export class Registration implements Disposable, AsyncDisposable {
 
   /** Replaces the config; every thread's next lookup sees it. @returns the entry's new version.
    *  @throws {RegistryError} `NOT_FOUND` when no longer active; `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL` */
-  update(config: JsonValue | EncodedConfig | undefined): number {
+  update(config: JsonInput | undefined): number {
     return this.#host.update(this, undefined, config);
   }
 
   /** The same if the entry still has `version`, as an `Entry` tells it. @returns whether it had: false also when no
    *  longer active. */
-  compareAndUpdate(version: number, config: JsonValue | EncodedConfig | undefined): boolean {
+  compareAndUpdate(version: number, config: JsonInput | undefined): boolean {
     return this.#host.update(this, version, config) !== 0;
   }
 

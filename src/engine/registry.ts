@@ -1,4 +1,4 @@
-import { type EncodedConfig, encodeConfig, type JsonValue } from '../shared/codec.ts';
+import { type EncodedConfig, encodeConfig, type JsonInput } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { Shard as At, Header } from '../shared/layout.ts';
 import { quote } from '../shared/name-key.ts';
@@ -24,7 +24,7 @@ export interface RegistryHandle extends TableBuffers {}
 /** How a name is registered. */
 export interface RegisterOptions {
   /** What lookups give: any JSON value up to `configBytesMax`, or `encodeConfig`'s result. */
-  readonly config?: JsonValue | EncodedConfig | undefined;
+  readonly config?: JsonInput | undefined;
   /** Who owns the name; by default this thread. */
   readonly owner?: Owner | undefined;
   /** Unregisters the name when it aborts. */
@@ -64,6 +64,7 @@ export class Registry implements Disposable, AsyncDisposable {
   readonly #cache = new LookupCache();
   #lastKind: string | undefined;
   #lastNames = new KindCache();
+  readonly #life = { closed: false };
   #closing: Promise<void> | undefined;
 
   private constructor(handle: RegistryHandle, opener: boolean) {
@@ -73,7 +74,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#link = new CoordinatorLink(this.#table, handle);
     this.#unwatch = watchWorkers((threadId) => this.#endOfWorker(threadId));
     this.#resolver = new Resolver(this.#table);
-    this.#self = new Owner(this.#table, this.#table.slot, this.#table.epoch, () => {});
+    this.#self = this.#ownerOf(this.#table.slot, this.#table.epoch);
     this.#host = {
       update: (registration, expected, config) => this.#updateRegistration(registration, expected, config),
       remove: (registration) => this.#remove(registration),
@@ -143,7 +144,8 @@ export class Registry implements Disposable, AsyncDisposable {
 
   /** A reference to a name, registered or not: the fastest way to look one name up again and again. */
   ref(kind: string, id: string): Ref {
-    return new Ref(kind, id, (...name) => this.#resolve(...name));
+    this.#checkOpen();
+    return new Ref(kind, id, this.#life, (...name) => this.#resolve(...name));
   }
 
   /** Whether a name is registered. */
@@ -163,7 +165,7 @@ export class Registry implements Disposable, AsyncDisposable {
     const kindId = this.#table.kinds.find(kind);
     if (kindId === 0) return;
     for (const shard of this.#table.shards.keys()) {
-      for (const raw of this.#snapshot(shard, kindId)) yield this.#resolver.entryOf(raw);
+      yield* this.#snapshot(shard, kindId).map((raw) => this.#resolver.entryOf(raw));
     }
   }
 
@@ -177,13 +179,13 @@ export class Registry implements Disposable, AsyncDisposable {
 
   /** Replaces the config of a name, whoever owns it. @returns the entry's new version.
    *  @throws {RegistryError} `NOT_FOUND`, `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL`, `CLOSED`, `BUSY` */
-  update(kind: string, id: string, config: JsonValue | EncodedConfig | undefined): number {
+  update(kind: string, id: string, config: JsonInput | undefined): number {
     return this.#update(kind, id, ANY, config);
   }
 
   /** The same if the entry still has `version`, as an `Entry` tells it. @returns whether it had.
    *  @throws {RegistryError} `INVALID_OPTION`, `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL`, `CLOSED`, `BUSY` */
-  compareAndUpdate(kind: string, id: string, version: number, config: JsonValue | EncodedConfig | undefined): boolean {
+  compareAndUpdate(kind: string, id: string, version: number, config: JsonInput | undefined): boolean {
     return this.#update(kind, id, checkVersion(version), config) !== 0;
   }
 
@@ -207,7 +209,12 @@ export class Registry implements Disposable, AsyncDisposable {
       const max = table.owners.ownersMax;
       throw new RegistryError('OWNERS_FULL', `${max} owners are alive: close some or raise ownersMax`);
     }
-    return new Owner(table, slot, table.owners.epoch(slot), () => this.#link.requestSweep());
+    return this.#ownerOf(slot, table.owners.epoch(slot));
+  }
+
+  #ownerOf(slot: number, epoch: number): Owner {
+    const detached = () => this.#life.closed;
+    return new Owner(this.#table, slot, epoch, detached, () => this.#link.requestSweep());
   }
 
   /** What each shard counts: entries, load, writes, waits, bytes. */
@@ -238,6 +245,7 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#life.closed = true;
     this.#lastKind = undefined;
     this.#unwatch();
     this.#self.runCleanups();
@@ -275,9 +283,8 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   #resolve(kind: string, id: string): Resolution | undefined {
-    const resolution = this.#resolver.resolve(kind, id);
-    if (resolution?.entry === undefined) this.#checkOpen();
-    return resolution;
+    this.#checkOpen();
+    return this.#resolver.resolve(kind, id);
   }
 
   #snapshot(shard: number, kind: number) {
@@ -299,9 +306,14 @@ export class Registry implements Disposable, AsyncDisposable {
     }
     const config = this.#encode(kind, id, options.config);
     const table = this.#table;
-    const { key } = table;
-    key.encode(table.kinds.intern(kind), id);
-    if (!owner.alive) throw ownerDead(kind, id);
+    const { key, kinds } = table;
+    // A kind is for good: it is given out only when nothing else is wrong.
+    if (kinds.find(kind) === 0) key.encode(0, id);
+    if (!owner.alive) {
+      this.#checkOpen();
+      throw ownerDead(kind, id);
+    }
+    key.encode(kinds.intern(kind), id);
     const shardNumber = table.shardOf(key.hash);
     const shard = table.shards[shardNumber];
     const outcome = shard.register(key, owner.slot, owner.epoch, config, update);
@@ -325,7 +337,7 @@ export class Registry implements Disposable, AsyncDisposable {
     registration.cleanups.push(() => owner.forget(registration));
   }
 
-  #encode(kind: string, id: string, config: JsonValue | EncodedConfig | undefined): EncodedConfig | undefined {
+  #encode(kind: string, id: string, config: JsonInput | undefined): EncodedConfig | undefined {
     if (config === undefined) return undefined;
     const encoded = encodeConfig(config);
     const max = this.#table.control[Header.configBytesMax];
@@ -350,7 +362,7 @@ export class Registry implements Disposable, AsyncDisposable {
     return this.#table.shards[this.#table.shardOf(this.#table.key.hash)];
   }
 
-  #update(kind: string, id: string, expected: number, config: JsonValue | EncodedConfig | undefined): number {
+  #update(kind: string, id: string, expected: number, config: JsonInput | undefined): number {
     this.#checkOpen();
     const encoded = this.#encode(kind, id, config);
     const { key, kinds } = this.#table;
@@ -364,7 +376,7 @@ export class Registry implements Disposable, AsyncDisposable {
   #updateRegistration(
     { kind, id, shard: number, record, born }: Registration,
     expected: number | undefined,
-    config: JsonValue | EncodedConfig | undefined,
+    config: JsonInput | undefined,
   ): number {
     this.#checkOpen();
     const version = expected === undefined ? ANY : checkVersion(expected);
@@ -382,7 +394,7 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   #remove({ shard, record, born }: Registration): boolean {
-    if (this.#table.closed) return false;
+    if (this.closed) return false;
     return this.#table.shards[shard].unregisterRecord(record, born) === Outcome.done;
   }
 

@@ -22,7 +22,9 @@ export class Resolver {
     const wraps = reader.wraps();
     const record = reader.read(this.#table.key);
     if (record === 0) return sequence & 1 ? undefined : this.#absence(reader, sequence);
-    return this.#presence(kind, id, reader, record, wraps);
+    const presence = this.#presence(kind, id, reader, record, wraps);
+    // The owner's words were read last: if it has died since, they may be those of its slot's next tenant.
+    return this.#table.owners.alive(reader.owner, reader.ownerEpoch) ? presence : this.resolve(kind, id);
   }
 
   /** Whether a name is registered: no value is copied. */

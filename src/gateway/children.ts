@@ -9,6 +9,8 @@ import { killGroup } from './process-group.ts';
  */
 export class Children {
   readonly #pids = new Map<number, Set<number>>();
+  /** Told to leave, but perhaps still there. */
+  readonly #orphans = new Set<number>();
   readonly #onExit = (): void => this.killAll();
 
   constructor() {
@@ -29,19 +31,18 @@ export class Children {
     this.#pids.delete(thread);
     for (const pid of orphans) {
       killGroup(pid, 'SIGTERM');
-      // A pid cannot have been given to another process meanwhile: nobody has reaped it.
-      setTimeout(() => killGroup(pid, 'SIGKILL'), limits.childExitMs).unref();
-      this.#late.add(pid);
+      this.#orphans.add(pid);
+      setTimeout(() => {
+        // The pid cannot have gone to another process meanwhile: nobody has reaped it.
+        if (this.#orphans.delete(pid)) killGroup(pid, 'SIGKILL');
+      }, limits.childExitMs).unref();
     }
   }
 
-  /** Orphans whose last signal may still be waiting. */
-  readonly #late = new Set<number>();
-
   killAll(): void {
-    for (const pids of [...this.#pids.values(), this.#late]) for (const pid of pids) killGroup(pid, 'SIGKILL');
+    for (const pids of [...this.#pids.values(), this.#orphans]) for (const pid of pids) killGroup(pid, 'SIGKILL');
     this.#pids.clear();
-    this.#late.clear();
+    this.#orphans.clear();
   }
 
   close(): void {

@@ -1,5 +1,14 @@
-import type { CallToolRequest, CallToolResult, ListToolsResult, Tool } from '@modelcontextprotocol/server';
-import { type McpRequestContext, Server, type ServerContext } from '@modelcontextprotocol/server';
+import {
+  type JSONRPCRequest,
+  type ListToolsResult,
+  type McpRequestContext,
+  ProtocolError,
+  ProtocolErrorCode,
+  type Result,
+  Server,
+  type ServerContext,
+  type Tool,
+} from '@modelcontextprotocol/server';
 import type { Entry, Registry } from '../engine/index.ts';
 import { fromRpcError, GatewayError, toRpcError } from './errors.ts';
 import { limits } from './limits.ts';
@@ -33,7 +42,11 @@ export class Federation {
     const tools = era === 'modern' ? { listChanged: true } : {};
     const server = new Server({ name: 'rollcall', version }, { capabilities: { tools } });
     server.setRequestHandler('tools/list', (request) => this.list(request.params?.cursor));
-    server.setRequestHandler('tools/call', (request, context) => this.#call(request, context));
+    // Not `setRequestHandler`: for this method the SDK checks the result and drops what it does not know.
+    server.fallbackRequestHandler = ({ method, params }, context) => {
+      if (method !== 'tools/call') throw new ProtocolError(ProtocolErrorCode.MethodNotFound, 'Method not found');
+      return this.#call(params, context);
+    };
     return server;
   }
 
@@ -49,15 +62,16 @@ export class Federation {
     return entries.length <= page.length ? { tools } : { tools, nextCursor: encodeCursor(page[page.length - 1].id) };
   }
 
-  async #call({ params }: CallToolRequest, context: ServerContext): Promise<CallToolResult> {
+  async #call(params: JSONRPCRequest['params'], context: ServerContext): Promise<Result> {
+    const call = checkedCall(params);
     try {
-      return (await this.#carry(params, context)) as CallToolResult;
+      return (await this.#carry(call, context)) as Result;
     } catch (error) {
-      throw fromRpcError(toRpcError(error, slugOf(params.name)));
+      throw fromRpcError(toRpcError(error, slugOf(call.name)));
     }
   }
 
-  #carry(params: CallToolRequest['params'], { mcpReq }: ServerContext): Promise<unknown> {
+  #carry(params: ToolCall, { mcpReq }: ServerContext): Promise<unknown> {
     const entry = this.#options.registry.whereis(kinds.tool, params.name);
     if (entry === undefined) throw unknownTool(params.name);
     const { server, tool } = toolConfig(entry);
@@ -82,6 +96,20 @@ export class Federation {
     const timeoutMs = this.#options.callTimeouts.get(server) ?? limits.callTimeoutMs;
     return this.#options.mesh.call(entry.owner.threadId, request, { signal: mcpReq.signal, timeoutMs, onProgress });
   }
+}
+
+interface ToolCall {
+  name: string;
+  arguments?: Record<string, unknown>;
+  _meta?: { progressToken?: string | number; [key: string]: unknown };
+}
+
+function checkedCall(params: JSONRPCRequest['params']): ToolCall {
+  const { name, arguments: input } = params ?? {};
+  const right = typeof name === 'string' && (input === undefined || (typeof input === 'object' && input !== null));
+  if (right && !Array.isArray(input)) return params as unknown as ToolCall;
+  const text = 'Invalid tools/call: "name" must be a string, and "arguments", if given, an object';
+  throw new ProtocolError(ProtocolErrorCode.InvalidParams, text);
 }
 
 function exposed(entry: Entry): Tool {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type MessagePort, threadId } from 'node:worker_threads';
 import { createMcpHandler, InMemoryServerEventBus } from '@modelcontextprotocol/server';
 import { type JsonValue, Registry } from '../engine/index.ts';
@@ -56,6 +57,7 @@ export class GatewayThread {
 
   async start(): Promise<void> {
     this.#main.on('message', (message: ToThread) => this.#receive(message));
+    await this.#predecessorGone();
     if (this.#data.listen) {
       try {
         await this.#front.listen(this.#data);
@@ -71,10 +73,18 @@ export class GatewayThread {
     for (const upstream of this.#upstreams.values()) upstream.start();
   }
 
+  /** After a crash the names of the thread before us are ours again as soon as its death has been noticed. */
+  async #predecessorGone(): Promise<void> {
+    while (this.#registry.has(kinds.thread, String(this.#data.thread))) await delay(limits.pollMs);
+  }
+
   #receive(message: ToThread): void {
     switch (message.type) {
       case 'peer':
         this.#mesh.attach(message.threadId, message.port);
+        return;
+      case 'peerGone':
+        this.#mesh.detach(message.threadId);
         return;
       case 'drain':
         void this.#front.drain().then(() => this.#post({ type: 'idle' }));

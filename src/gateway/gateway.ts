@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from '../engine/index.ts';
 import type { UpstreamSpec } from './config.ts';
+import { GatewayError } from './errors.ts';
 import { type GatewayPhase, type HealthReport, health } from './health.ts';
 import { limits } from './limits.ts';
 import { kinds, type LogLevel, type PlannedUpstream, type UpstreamStatus } from './messages.ts';
@@ -32,12 +33,18 @@ export type GatewayEvent =
  *
  * `start` resolves when every thread listens and every upstream has come up or failed once; those that failed are
  * tried again for as long as the gateway runs.
- * @throws {GatewayError} `PORT_TAKEN`, `CANNOT_LISTEN`, `THREAD_FAILED`.
+ * @throws {GatewayError} `BAD_USAGE`, `PORT_TAKEN`, `CANNOT_LISTEN`, `THREAD_FAILED`.
  * @example await using gateway = await Gateway.start({ upstreams, port: 0 }); console.log(gateway.url);
  */
 export class Gateway {
   static async start(options: GatewayOptions): Promise<Gateway> {
     const { host = '127.0.0.1', port = 8808, threads = availableParallelism() } = options;
+    if (!Number.isInteger(threads) || threads < 1 || threads > limits.threadsMax) {
+      throw new GatewayError(
+        'BAD_USAGE',
+        `threads: expected a whole number from 1 to ${limits.threadsMax}, got ${threads}`,
+      );
+    }
     // Before anything is started: a port that cannot be had is the most common failure.
     const place = await findPlace(host, port);
     const registry = await Registry.open({ configBytesMax: limits.toolConfigBytesMax });

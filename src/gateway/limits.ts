@@ -57,6 +57,8 @@ export const limits = {
   requestTimeoutMs: 30_000,
   /** Idle keep-alive: longer than the 60 s of common load balancers, so that they close first. */
   keepAliveTimeoutMs: 65_000,
+  /** Where nothing tells us of a change, we ask again after this long. */
+  pollMs: 20,
   /** Threads: more than this on one port is a typing error. */
   threadsMax: 64,
   /** Upstreams in one configuration. */

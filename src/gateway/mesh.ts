@@ -65,6 +65,14 @@ export class Mesh {
     port.once('close', () => this.#lose(threadId, peer));
   }
 
+  /** Takes away the wire to a thread that has ended. A port that was still on its way to it tells nobody. */
+  detach(threadId: number): void {
+    const peer = this.#peers.get(threadId);
+    if (peer === undefined) return;
+    peer.port.close();
+    this.#lose(threadId, peer);
+  }
+
   /** Calls this thread has on the way, wherever they are served. */
   get pending(): number {
     return this.#pending;
@@ -79,6 +87,7 @@ export class Mesh {
       const text = `${this.#pending} calls are on the way in this thread, and no more are taken; try again in a moment`;
       throw new GatewayError('TOO_MANY_CALLS', text);
     }
+    if (options.signal.aborted) throw cancelled(request);
     const call = new TimedCall(request, options);
     this.#pending += 1;
     try {
@@ -190,10 +199,8 @@ class TimedCall {
       const text = `${request.server}: "${request.tool}" did not answer within ${options.timeoutMs} ms and was cancelled`;
       endWith(new GatewayError('CALL_TIMEOUT', text));
     }, options.timeoutMs);
-    this.#onAbort = () =>
-      endWith(new GatewayError('CALL_CANCELLED', `${request.server}: the call of "${request.tool}" was cancelled`));
-    if (options.signal.aborted) this.#onAbort();
-    else options.signal.addEventListener('abort', this.#onAbort, { once: true });
+    this.#onAbort = () => endWith(cancelled(request));
+    options.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   /** Aborted when the call should stop wherever it is served. */
@@ -205,6 +212,10 @@ class TimedCall {
     clearTimeout(this.#timer);
     this.options.signal.removeEventListener('abort', this.#onAbort);
   }
+}
+
+function cancelled({ server, tool }: CallRequest): GatewayError {
+  return new GatewayError('CALL_CANCELLED', `${server}: the call of "${tool}" was cancelled`);
 }
 
 function threadDied(server?: string): GatewayError {

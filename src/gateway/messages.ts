@@ -38,6 +38,7 @@ export interface AssignedUpstream {
 
 export type ToThread =
   | { type: 'peer'; threadId: number; port: MessagePort }
+  | { type: 'peerGone'; threadId: number }
   /** Stop accepting, finish what is in flight, then say idle. */
   | { type: 'drain' }
   /** End the upstreams and leave. */

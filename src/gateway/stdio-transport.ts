@@ -5,7 +5,7 @@ import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
 import type { StdioSpec } from './config.ts';
 import { limits } from './limits.ts';
-import { killGroup } from './process-group.ts';
+import { endGroup, killGroup } from './process-group.ts';
 import { printable } from './text.ts';
 
 export interface StdioHooks {
@@ -32,6 +32,7 @@ export class StdioTransport implements Transport {
   readonly #hooks: StdioHooks;
   #child: ChildProcessByStdio<Writable, Readable, Readable> | undefined;
   #exited: Promise<void> = Promise.resolve();
+  #groupEnded: Promise<void> = Promise.resolve();
   #received: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -58,10 +59,9 @@ export class StdioTransport implements Transport {
     if (pid !== undefined) this.#hooks.onChild(pid, true);
     this.#exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
+        // What the child started itself must not outlive it.
         if (pid !== undefined) {
-          // What the child started itself must not outlive it.
-          killGroup(pid, 'SIGTERM');
-          this.#hooks.onChild(pid, false);
+          this.#groupEnded = endGroup(pid, limits.childExitMs).then(() => this.#hooks.onChild(pid, false));
         }
         resolve();
         // Its last words may still be in the pipes, which a grandchild that ignores SIGTERM could hold open for ever.
@@ -117,6 +117,7 @@ export class StdioTransport implements Transport {
       if (!(await this.#exitsWithin(limits.childExitMs))) killGroup(child.pid, 'SIGKILL');
       await this.#exited;
     }
+    await this.#groupEnded;
     child.stdout.destroy();
     child.stderr.destroy();
     this.#lost('was closed');

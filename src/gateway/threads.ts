@@ -23,6 +23,8 @@ interface Slot {
   threadId: number;
   backoff: Backoff;
   startedAtMs: number;
+  /** It has listened before, so that a failure to listen now is no failure to start. */
+  listened: boolean;
   listening: PromiseWithResolvers<void>;
   idle: PromiseWithResolvers<void>;
   exited: Promise<void>;
@@ -89,6 +91,7 @@ export class Threads {
   #receive(slot: Slot, message: FromThread): void {
     switch (message.type) {
       case 'listening':
+        slot.listened = true;
         slot.listening.resolve();
         return;
       case 'listenFailed':
@@ -112,14 +115,15 @@ export class Threads {
   #onListenFailed(slot: Slot, { code, message }: { code: string; message: string }): void {
     const { host, port } = this.#options.data(slot.thread);
     const error = listenError(Object.assign(new Error(message), { code }), host, port);
-    this.#options.log('error', `thread ${slot.thread}: ${error.message}`);
+    if (slot.listened) this.#options.log('error', `thread ${slot.thread}: ${error.message}`);
     slot.listening.reject(error);
     void slot.worker?.terminate();
   }
 
   #onExit(slot: Slot): void {
-    const { thread } = slot;
+    const { thread, threadId } = slot;
     slot.worker = undefined;
+    for (const { worker } of this.#slots) worker?.postMessage({ type: 'peerGone', threadId } satisfies ToThread);
     this.#children.threadDied(thread);
     slot.idle.resolve();
     slot.listening.reject(new GatewayError('THREAD_FAILED', `thread ${thread} ended before it listened`));
@@ -149,6 +153,7 @@ function emptySlot(thread: number): Slot {
     threadId: -1,
     backoff: new Backoff({ baseMs: limits.threadBackoffMs, maxMs: limits.threadBackoffMsMax }),
     startedAtMs: 0,
+    listened: false,
     listening: Promise.withResolvers(),
     idle: Promise.withResolvers(),
     exited: Promise.resolve(),

@@ -3,6 +3,10 @@ import { RegistryError } from './errors.ts';
 /** What a config may be: anything JSON can say. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
+/** What a config may be given as. Wider than `JsonValue`, as types declared by `interface` do not fit that; what JSON
+ *  cannot say is refused when it is encoded. */
+export type JsonInput = string | number | boolean | null | object;
+
 /**
  * A config as it is stored, made by `encodeConfig`: JSON text, one byte a character when all are Latin-1, else two.
  *
@@ -31,7 +35,7 @@ const beyondLatin1 = /[^\x00-\xff]/;
  * @throws {RegistryError} `INVALID_CONFIG` when JSON cannot say it (a function, a cycle, a bigint).
  * @example registration.update(encodeConfig({ port: 7400 }));
  */
-export function encodeConfig(config: JsonValue | EncodedConfig): EncodedConfig {
+export function encodeConfig(config: JsonInput): EncodedConfig {
   if (config instanceof EncodedConfig) return config;
   let text: string | undefined;
   try {

@@ -17,7 +17,7 @@ export function lockToken(slot: number, epoch: number): number {
   return (((epoch >>> 2) & TENANCY_MASK) << TENANCY_SHIFT) | ((slot + 1) << SLOT_SHIFT);
 }
 
-const slotOf = (word: number): number => ((word >>> SLOT_SHIFT) & SLOT_MASK) - 1;
+const holderOf = (word: number): number => ((word >>> SLOT_SHIFT) & SLOT_MASK) - 1;
 
 /**
  * A lock that survives its holder.
@@ -50,8 +50,14 @@ export class Lock {
     this.#token = lockToken(slot, epoch);
   }
 
-  /** Takes the lock at once if it is free. */
+  /** Refuses from now on: the slot may soon be another thread's. */
+  retire(): void {
+    this.#token = 0;
+  }
+
+  /** Takes the lock at once if it is free. @throws {RegistryError} `CLOSED` when retired. */
   tryAcquire(): boolean {
+    if (this.#token === 0) throw new RegistryError('CLOSED', 'this thread has left the registry: attach again');
     return Atomics.compareExchange(this.#words, this.#at, 0, this.#token) === 0;
   }
 
@@ -84,7 +90,7 @@ export class Lock {
       const sleeping = word | CONTENDED;
       if (word !== sleeping && Atomics.compareExchange(words, at, word, sleeping) !== word) continue;
       if (Atomics.wait(words, at, sleeping, limits.lockSliceMs) !== 'timed-out') continue;
-      const holder = slotOf(word);
+      const holder = holderOf(word);
       if (this.#owners.threadEnded(holder)) {
         // Only the word that was seen is replaced: a lock that changed hands meanwhile is somebody's own.
         if (Atomics.compareExchange(words, at, sleeping, mine) === sleeping) return true;
@@ -124,6 +130,7 @@ export class Lock {
   }
 
   #abandonedHere(word: number): boolean {
-    return this.#owners.isThisThread(slotOf(word));
+    const slot = holderOf(word);
+    return this.#owners.isThisThread(slot) && lockToken(slot, this.#owners.epoch(slot)) === (word & ~CONTENDED);
   }
 }

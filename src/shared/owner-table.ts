@@ -104,35 +104,28 @@ export class OwnerTable extends Guarded {
       const row = this.#row(slot);
       if (this.control[row + OwnerRow.epoch] !== epoch) return;
       this.begin(Operation.reclaim, slot, epoch, 0);
-      if (slot >= this.#owners.threadsMax) {
+      if (slot < this.#owners.threadsMax) {
+        // Nobody claims a row before its epoch is free.
+        this.setControl(this.#info(slot) + ThreadInfo.tid, 0);
+        this.setControl(this.#info(slot) + ThreadInfo.claim, 0);
+      } else {
         this.setControl(row + OwnerRow.nextFree, this.control[this.#map.control + Control.ownerFree]);
         this.setControl(this.#map.control + Control.ownerFree, slot);
       }
       Atomics.store(this.control, row + OwnerRow.epoch, epoch - OwnerState.dead + OwnerState.step);
-      this.committed();
-      this.#unclaim(slot);
       this.end();
     } finally {
       this.leave();
     }
   }
 
-  protected repairOperation(op: number): void {
-    const slot = this.intentRecord;
-    if (this.control[this.#row(slot) + OwnerRow.epoch] === this.intentBefore) this.undo();
-    else if (op === Operation.reclaim) this.#unclaim(slot);
+  protected repairOperation(): void {
+    if (this.control[this.#row(this.intentRecord) + OwnerRow.epoch] === this.intentBefore) this.undo();
     this.end();
   }
 
   protected arrayOf(): Int32Array<SharedArrayBuffer> {
     return this.control;
-  }
-
-  /** Opens a thread row for the next claim. The thread id goes first: a row claimed with an old one looks broken. */
-  #unclaim(slot: number): void {
-    if (slot >= this.#owners.threadsMax) return;
-    this.control[this.#info(slot) + ThreadInfo.tid] = 0;
-    Atomics.store(this.control, this.#info(slot) + ThreadInfo.claim, 0);
   }
 
   #row(slot: number): number {

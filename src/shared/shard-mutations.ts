@@ -2,7 +2,7 @@ import { Arena, type ArenaMemory } from './arena.ts';
 import type { EncodedConfig } from './codec.ts';
 import { corrupt } from './errors.ts';
 import { Guarded, Space } from './guard.ts';
-import { Shard as At, keyBytesInline, Record, Version } from './layout.ts';
+import { Shard as At, keyBytesInline, pageBytes, Record, Version } from './layout.ts';
 import { limits } from './limits.ts';
 import {
   EMPTY,
@@ -60,6 +60,13 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     this.owners = owners;
     this.at = memory.at;
     this.#arena = new Arena(this, memory.at);
+  }
+
+  /** Takes the lock. Pages that others have added meanwhile must lie within this thread's view before any is used. */
+  override enter(): void {
+    super.enter();
+    const pages = this.control[this.at + At.pagesUsed];
+    if (!this.memory.coverArena(pages * pageBytes)) throw corrupt(`arena of ${pages} pages`);
   }
 
   /** The record of a name, dead ones included, or 0; `slot` is its index slot, or the one for its insertion. */

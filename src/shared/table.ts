@@ -142,6 +142,7 @@ export class Table {
   detach(): void {
     this.recoverLocks(this.slot, this.epoch);
     this.owners.kill(this.slot, this.epoch);
+    for (const lock of this.#locks()) lock.retire();
   }
 
   *#locks() {
@@ -177,11 +178,11 @@ function checkBuffers({ control, shards }: TableBuffers): void {
     control.byteLength === map.words * 4 &&
     shards.length === words[Header.shards] &&
     shards.every(
-      ({ records, index, arena }) =>
-        records instanceof SharedArrayBuffer &&
-        index instanceof SharedArrayBuffer &&
-        arena instanceof SharedArrayBuffer &&
-        arena.byteLength >= minimum,
+      (shard) =>
+        shard?.records instanceof SharedArrayBuffer &&
+        shard.index instanceof SharedArrayBuffer &&
+        shard.arena instanceof SharedArrayBuffer &&
+        shard.arena.byteLength >= minimum,
     );
   if (!whole) throw refuse('the handle is damaged');
 }

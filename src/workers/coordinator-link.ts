@@ -41,17 +41,18 @@ export class CoordinatorLink {
 
   /** Starts the first coordinator; resolves when it listens. @throws {RegistryError} `COORDINATOR_FAILED` */
   async start(): Promise<void> {
-    const worker = this.#startNext(0);
-    if (worker === undefined) throw new RegistryError('COORDINATOR_FAILED', 'another coordinator was started');
-    worker.ref();
-    await new Promise<void>((resolve, reject) => {
-      const fail = (cause: unknown) =>
-        reject(new RegistryError('COORDINATOR_FAILED', `the coordinator thread did not start: ${cause}`, { cause }));
-      worker.once('message', () => resolve());
-      worker.once('error', fail);
-      worker.once('exit', (code) => fail(`exit code ${code}`));
-    });
-    worker.unref();
+    try {
+      const worker = this.#startNext(0);
+      worker?.ref();
+      await new Promise<void>((resolve, reject) => {
+        worker?.once('message', () => resolve());
+        worker?.once('error', reject);
+        worker?.once('exit', (code) => reject(new Error(`exit code ${code}`)));
+      });
+      worker?.unref();
+    } catch (cause) {
+      throw new RegistryError('COORDINATOR_FAILED', `the coordinator thread did not start: ${cause}`, { cause });
+    }
     this.connect();
   }
 
@@ -73,7 +74,7 @@ export class CoordinatorLink {
     socket.on('data', (chunk) => {
       for (const { type } of read(chunk) ?? []) {
         // This is a turn of the event loop of its own, so what this thread still holds it has abandoned.
-        if (type === FrameType.recover) this.#table.recoverLocks(this.#table.slot, this.#table.epoch);
+        if (type === FrameType.recover && !this.#closed) this.#table.recoverLocks(this.#table.slot, this.#table.epoch);
       }
     });
     socket.on('error', () => {}); // 'close' follows
@@ -86,7 +87,8 @@ export class CoordinatorLink {
 
   /** Ends the link; with `stop` the coordinator too, and resolves when it has ended. */
   async close(stop: boolean): Promise<void> {
-    if (stop) this.#send(FrameType.stop, 0);
+    // At once, if it can be: this thread may not come to its event loop, where the socket ends, for long.
+    this.#send(stop ? FrameType.stop : FrameType.sweep, 0);
     this.#closed = true;
     clearTimeout(this.#retry);
     this.#socket?.end();

@@ -130,7 +130,9 @@ test('subscriptions end with their last word, and do not hold up the end', async
 });
 
 test('a second signal ends at once, and leaves no child either', async () => {
-  await using gateway = await GatewayProcess.start({ config: { mcpServers: { a: playground } } });
+  await using gateway = await GatewayProcess.start({
+    config: { mcpServers: { a: fixture('playground-server', '--stubborn') } },
+  });
   const pids = await gateway.pids();
   await using connected = await connectClient(gateway.url, 'modern');
   const sleeping = connected.client.callTool({ name: 'a__sleep', arguments: { ms: 600_000 } }).catch(() => 'lost');

@@ -45,6 +45,19 @@ test('results, errors, odd names and arguments pass through unchanged', async ()
   }
 });
 
+test('what neither the SDK nor we know passes through too', async () => {
+  await using gateway = await GatewayProcess.start({ config: { mcpServers: { old: fixture('strict-old-server') } } });
+  for (const era of eras) {
+    const [{ result }] = await callRaw(gateway.url, era, 'old__future', {});
+    const { content, structuredContent, invented, _meta } = result ?? {};
+    assert.equal(content, [
+      { type: 'text', text: 'x', invented: 1 },
+      { type: 'hologram', data: [] },
+    ]);
+    assert.equal([structuredContent, invented, _meta?.b], [[1], { a: null }, 1]);
+  }
+});
+
 test('progress is relayed in order and before the result, to clients of both eras', async () => {
   // Two upstreams on two threads: one of the two is on another thread than whoever serves the request.
   await using gateway = await GatewayProcess.start({ config: { mcpServers: { a: playground, b: playground } } });
@@ -138,7 +151,7 @@ test('an upstream that is down is missing from the list at every thread, and its
     const names = (await client.listTools()).tools.map(({ name }) => name);
     seen.set(threads[threads.length - 1], names);
   }
-  for (const names of seen.values()) assert.equal(names, ['flag__hello']);
+  for (const names of seen.values()) assert.equal(names, ['flag__future', 'flag__hello']);
   const error = await failure(client.callTool({ name: 'a__echo', arguments: {} }));
   assert.is((error.data as { code: string }).code, 'UNKNOWN_TOOL');
   assert.is((await gateway.health()).status, 'degraded');
@@ -259,7 +272,7 @@ test('URL upstreams of both eras are served with their headers, lost when they s
 test('a thread that crashes comes back with its upstreams, leaves no child, and calls it owned fail at once', async () => {
   const preload = path.join(import.meta.dirname, '..', 'gateway', 'fixtures', 'crash-on-request.cjs');
   await using gateway = await GatewayProcess.start({
-    config: { mcpServers: { a: playground, b: playground } },
+    config: { mcpServers: { a: fixture('playground-server', '--stubborn'), b: playground } },
     env: { NODE_OPTIONS: `--require ${preload}` },
   });
   await using connected = await connectClient(gateway.url, 'modern');

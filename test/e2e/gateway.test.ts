@@ -136,6 +136,19 @@ test('an unknown tool is refused with its name, a foreign cursor too', async () 
   }
 });
 
+test('a method we do not serve, and a call without a name, are refused by their JSON-RPC codes', async () => {
+  for (const [code, request] of [
+    [-32_601, { method: 'prompts/list' }],
+    [-32_601, { method: 'invented/method', params: { name: 'calculator__add' } }],
+    [-32_602, { method: 'tools/call', params: { arguments: {} } }],
+    [-32_602, { method: 'tools/call', params: { name: 'calculator__add', arguments: [1, 2] } }],
+  ] as const) {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, ...request });
+    const answer = await http({ method: 'POST', path: '/mcp', headers: json, body });
+    assert.is(/"code":(-\d+)/.exec(answer.body)?.[1], String(code), answer.body);
+  }
+});
+
 test('foreign hosts and origins are refused, loopback ones are not', async () => {
   for (const headers of [
     { host: 'evil.example' },

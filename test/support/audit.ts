@@ -1,8 +1,5 @@
-import * as assert from 'uvu/assert';
-import type { PartitionStats, Registry, RegistryHandle } from '../../src/engine/index.ts';
 import { blockSizes, tablePages } from '../../src/shared/arena.ts';
 import {
-  ControlMap,
   Guard,
   Header,
   keyBytesInline,
@@ -13,200 +10,119 @@ import {
   Shard,
   Version,
 } from '../../src/shared/layout.ts';
-import { EMPTY, idOf, indexSize, indexStart, isDescriptor, TOMBSTONE } from '../../src/shared/name-index.ts';
-import { ShardMemory } from '../../src/shared/shard-memory.ts';
-import { storedValueBytes } from '../../src/shared/value.ts';
+import { EMPTY, entryWord, idOf, indexSize, indexStart, TOMBSTONE } from '../../src/shared/name-index.ts';
 
-/*
- * Bookkeeping of a whole registry, read straight from its memory while nobody writes: every record is in the index or
- * in the free list, every page and block is used or free, once, and every counter says what there is.
+/** The words of one shard that nobody is writing. */
+export interface ShardWords {
+  readonly control: Int32Array;
+  readonly at: number;
+  readonly records: Int32Array;
+  readonly index: Int32Array;
+  readonly arena: Int32Array;
+}
+
+/**
+ * Counts every record, index slot and arena block of a shard at rest: each is in use by exactly one thing or free, and
+ * every counter says so.
+ * @returns what is wrong, in words; nothing when all is well.
  */
-
-/** Checks every shard of a registry that is at rest. */
-export function audit(handle: RegistryHandle): void {
-  const control = new Int32Array(handle.control);
-  const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
-  assert.is(control[map.control + Guard.lock], 0, 'nobody holds the control lock');
-  for (const [n, buffers] of handle.shards.entries()) auditShard(new ShardMemory(control, map.shard(n), buffers));
+export function auditShard(shard: ShardWords): string[] {
+  const { control, at } = shard;
+  const wrong: string[] = [];
+  const expect = (what: string, found: number, wanted: number) => {
+    if (found !== wanted) wrong.push(`${what}: ${found} instead of ${wanted}`);
+  };
+  expect('lock', control[at + Guard.lock], 0);
+  expect('open operation', control[at + Guard.op], 0);
+  expect('insert sequence parity', control[at + Shard.insertSequence] & 1, 0);
+  const live = auditRecords(shard, expect);
+  auditIndex(shard, live, expect);
+  auditArena(shard, live, expect);
+  return wrong;
 }
 
-/** Unregisters what is left, then checks that nothing is left: no entry, no byte, and all pages free. */
-export function auditEmpty(registry: Registry, kinds: Iterable<string>): void {
-  for (const kind of kinds) for (const { id } of [...registry.list(kind)]) registry.unregister(kind, id);
-  assert.equal(total(registry.partitionStats()), { entries: 0, valueBytes: 0 });
-  audit(registry.handle);
-}
+type Expect = (what: string, found: number, wanted: number) => void;
 
-export function total(stats: readonly PartitionStats[]): { entries: number; valueBytes: number } {
-  const sum = (key: 'entries' | 'valueBytes') => stats.reduce((total, shard) => total + shard[key], 0);
-  return { entries: sum('entries'), valueBytes: sum('valueBytes') };
-}
-
-/** Checks one shard. */
-export function auditShard(memory: ShardMemory): void {
-  const { control, at } = memory;
-  assert.is(control[at + Shard.guard + Guard.lock], 0, 'nobody holds the lock');
-  assert.is(control[at + Shard.guard + Guard.op], 0, 'no mutation is half done');
-  assert.is(control[at + Shard.insertSequence] & 1, 0, 'no name is about to appear');
-  const live = auditRecords(memory);
-  auditIndex(memory, live);
-  auditArena(memory, blocksOf(memory, live));
-}
-
-/** @returns the ids of live records. */
-function auditRecords(memory: ShardMemory): Set<number> {
-  const { control, at } = memory;
+function auditRecords({ control, at, records }: ShardWords, expect: Expect): number[] {
   const used = control[at + Shard.recordsUsed];
-  const live = new Set<number>();
-  for (let id = 1; id < used; id++) {
-    const record = memory.recordAt(id);
-    if (memory.records[record + Record.version] & Version.live) live.add(id);
-  }
+  const live: number[] = [];
+  for (let id = 1; id < used; id++) if (records[id * Record.words + Record.version] & Version.live) live.push(id);
   const free = new Set<number>();
-  for (let id = control[at + Shard.recordFree]; id !== 0; id = memory.records[memory.recordAt(id) + Record.born]) {
-    assert.ok(id > 0 && id < used, `free record ${id} is one of ${used}`);
-    assert.not.ok(free.has(id), `record ${id} is free twice`);
-    assert.not.ok(live.has(id), `record ${id} is free and live`);
+  for (
+    let id = control[at + Shard.recordFree];
+    id !== 0 && !free.has(id);
+    id = records[id * Record.words + Record.born]
+  ) {
+    if (records[id * Record.words + Record.version] & Version.live) expect(`free record ${id} is live`, 1, 0);
     free.add(id);
   }
-  assert.is(free.size + live.size, used - 1, 'each record is live or free');
-  assert.is(control[at + Shard.entries], live.size, 'entries are counted');
+  expect('live and free records', live.length + free.size, used - 1);
+  expect('entries counted', control[at + Shard.entries], live.length);
   return live;
 }
 
-function auditIndex(memory: ShardMemory, live: ReadonlySet<number>): void {
-  const { control, at } = memory;
+function auditIndex({ control, at, records, index }: ShardWords, live: number[], expect: Expect): void {
   const descriptor = control[at + Shard.descriptor];
-  assert.ok(isDescriptor(descriptor), `${descriptor} describes an index`);
   const size = indexSize(descriptor);
   const start = indexStart(descriptor);
-  memory.coverIndex(start + size);
-  const words = memory.index.subarray(start, start + size);
-  const found = new Set<number>();
+  const seen = new Map<number, number>();
   let tombstones = 0;
-  for (const [slot, word] of words.entries()) {
-    if (word === EMPTY) continue;
+  for (let slot = 0; slot < size; slot++) {
+    const word = index[start + slot];
     if (word === TOMBSTONE) tombstones++;
-    if (word === TOMBSTONE) continue;
-    const id = idOf(word);
-    assert.ok(live.has(id), `index slot ${slot} leads to live record ${id}`);
-    assert.not.ok(found.has(id), `record ${id} is in the index twice`);
-    found.add(id);
-    const hash = memory.records[memory.recordAt(id) + Record.hash];
-    for (let probe = hash & (size - 1); probe !== slot; probe = (probe + 1) & (size - 1)) {
-      assert.is.not(words[probe], EMPTY, `a probe for record ${id} gets as far as slot ${slot}`);
-    }
+    else if (word !== EMPTY) seen.set(idOf(word), (seen.get(idOf(word)) ?? 0) + 1);
   }
-  assert.is(found.size, live.size, 'each live record is in the index');
-  assert.is(control[at + Shard.tombstones], tombstones, 'tombstones are counted');
-}
-
-interface Block {
-  readonly block: number;
-  readonly bytes: number;
-}
-
-/** The blocks that live records use: values and long names. */
-function blocksOf(memory: ShardMemory, live: ReadonlySet<number>): Block[] {
-  const blocks: Block[] = [];
+  expect('tombstones counted', control[at + Shard.tombstones], tombstones);
+  expect('records in the index', seen.size, live.length);
   for (const id of live) {
-    const record = memory.recordAt(id);
-    const { records } = memory;
-    const value = records[record + Record.value + (records[record + Record.version] & Version.set)];
-    if (value !== 0) blocks.push({ block: value, bytes: storedValueBytes(memory, value) });
+    expect(`slots of record ${id}`, seen.get(id) ?? 0, 1);
+    const hash = records[id * Record.words + Record.hash];
+    let slot = hash & (size - 1);
+    while (index[start + slot] !== entryWord(hash, id) && index[start + slot] !== EMPTY) slot = (slot + 1) & (size - 1);
+    expect(`record ${id} is reached from its slot`, index[start + slot], entryWord(hash, id));
+  }
+}
+
+function auditArena({ control, at, records, arena }: ShardWords, live: number[], expect: Expect): void {
+  const blocks = new Map<number, number>();
+  let bytesWanted = 0;
+  const use = (block: number, bytes: number) => {
+    blocks.set(block, (blocks.get(block) ?? 0) + 1);
+    const size = blockSizes.find((candidate) => candidate >= bytes);
+    bytesWanted += size ?? Math.ceil(bytes / pageBytes) * pageBytes;
+  };
+  for (const id of live) {
+    const record = id * Record.words;
+    const block = records[record + Record.value + (records[record + Record.version] & Version.set)];
+    if (block !== 0) use(block, 4 + (arena[block * 2] & 0x3fffffff));
     const nameBytes = records[record + Record.meta] & 0xff;
-    if (nameBytes > keyBytesInline) blocks.push({ block: records[record + Record.key], bytes: (nameBytes + 3) & ~3 });
+    if (nameBytes > keyBytesInline) use(records[record + Record.key], (nameBytes + 3) & ~3);
   }
-  return blocks;
-}
+  for (const [block, owners] of blocks) expect(`owners of block ${block}`, owners, 1);
+  expect('value bytes counted', control[at + Shard.valueBytes], bytesWanted);
 
-/** Checks that these blocks, and no others, are handed out. */
-export function auditArena(memory: ShardMemory, blocks: readonly Block[]): void {
-  const { control, at } = memory;
-  const firstPage = tablePages(control[Header.pagesPerShardMax]);
-  const pagesUsed = control[at + Shard.pagesUsed];
-  memory.coverArena(pagesUsed * pageBytes);
-  const word = (page: number, field: number) => memory.arena[page * Page.words + field];
-  const unitsPerPage = pageBytes / 8;
-
-  const usedBlocks = new Map<number, Set<number>>();
-  const chained = new Set<number>();
-  let bytesUsed = 0;
-  for (const { block, bytes } of blocks) {
-    let page = Math.floor(block / unitsPerPage);
-    assert.ok(page >= firstPage && page < pagesUsed, `block ${block} lies in a page that is used`);
-    if (bytes > pageBytes / 2) {
-      for (let left = Math.ceil(bytes / pageBytes); left > 0; left--) {
-        assert.is(word(page, Page.kind), pageLarge, `page ${page} is of a large value`);
-        assert.not.ok(chained.has(page), `page ${page} is of one value`);
-        chained.add(page);
-        bytesUsed += pageBytes;
-        page = word(page, Page.next);
-      }
-      continue;
-    }
-    const size = blockSizes[word(page, Page.kind) - 1];
-    assert.is(
-      size,
-      blockSizes.find((size) => size >= bytes),
-      `${bytes} bytes lie in a block of their size`,
-    );
-    const inPage = usedBlocks.get(page) ?? new Set();
-    const offset = (block - page * unitsPerPage) * 8;
-    assert.is(offset % size, 0, 'a block starts where a block of its page can');
-    assert.not.ok(inPage.has(offset / size), `block ${block} is used once`);
-    usedBlocks.set(page, inPage.add(offset / size));
-    bytesUsed += size;
+  const first = tablePages(control[Header.pagesPerShardMax]);
+  const end = control[at + Shard.pagesUsed];
+  const freePages = new Set<number>();
+  for (
+    let page = control[at + Shard.pageFree];
+    page !== 0 && !freePages.has(page);
+    page = arena[page * Page.words + Page.next]
+  )
+    freePages.add(page);
+  let usedBlocks = 0;
+  for (let page = first; page < end; page++) {
+    const row = page * Page.words;
+    const kind = arena[row + Page.kind];
+    expect(`page ${page} is on the free list`, freePages.has(page) ? 1 : 0, kind === 0 ? 1 : 0);
+    if (kind === 0 || kind === pageLarge) continue;
+    usedBlocks += arena[row + Page.used];
+    let free = 0;
+    for (let block = arena[row + Page.free]; block !== 0 && free <= pageBytes; block = arena[block * 2]) free++;
+    expect(`blocks of page ${page}`, arena[row + Page.used] + free, arena[row + Page.fresh]);
   }
-  assert.is(control[at + Shard.valueBytes], bytesUsed, 'value bytes are counted');
-
-  const free = new Set<number>();
-  for (let page = control[at + Shard.pageFree]; page !== 0; page = word(page, Page.next)) {
-    assert.not.ok(free.has(page), `page ${page} is free once`);
-    assert.is(word(page, Page.kind), 0, `free page ${page} has no kind`);
-    free.add(page);
-  }
-  const withRoom = auditPartialLists(memory);
-  for (let page = firstPage; page < pagesUsed; page++) {
-    const kind = word(page, Page.kind);
-    if (kind === 0) assert.ok(free.has(page), `page ${page} is free`);
-    else if (kind === pageLarge) assert.ok(chained.has(page), `page ${page} is of a large value that lives`);
-    else auditPage(memory, page, usedBlocks.get(page) ?? new Set(), withRoom.has(page));
-  }
-  assert.is(free.size + chained.size + usedBlocks.size, pagesUsed - firstPage, 'each page is used or free');
-}
-
-function auditPage(memory: ShardMemory, page: number, used: ReadonlySet<number>, listed: boolean): void {
-  const row = page * Page.words;
-  const size = blockSizes[memory.arena[row + Page.kind] - 1];
-  const capacity = Math.floor(pageBytes / size);
-  const fresh = memory.arena[row + Page.fresh];
-  assert.is(memory.arena[row + Page.used], used.size, `page ${page} counts its blocks`);
-  assert.is(listed, used.size < capacity, `page ${page} is listed while it has room`);
-  const free = new Set<number>();
-  for (let block = memory.arena[row + Page.free]; block !== 0; block = memory.arena[block * 2]) {
-    const n = ((block - (page * pageBytes) / 8) * 8) / size;
-    assert.ok(Number.isInteger(n) && n >= 0 && n < fresh, `free block ${block} is one of page ${page}`);
-    assert.not.ok(used.has(n) || free.has(n), `block ${block} is free once`);
-    free.add(n);
-  }
-  assert.is(used.size + free.size, fresh, `each block of page ${page} is used, free or fresh`);
-}
-
-/** @returns the pages in the lists of those with room. */
-function auditPartialLists(memory: ShardMemory): Set<number> {
-  const listed = new Set<number>();
-  for (const sizeClass of blockSizes.keys()) {
-    let previous = 0;
-    for (let page = memory.control[memory.at + Shard.partial + sizeClass]; page !== 0; ) {
-      const row = page * Page.words;
-      assert.not.ok(listed.has(page), `page ${page} is listed once`);
-      assert.is(memory.arena[row + Page.kind], sizeClass + 1, `page ${page} is in the list of its size`);
-      assert.is(memory.arena[row + Page.previous], previous, `page ${page} knows the page before`);
-      listed.add(page);
-      previous = page;
-      page = memory.arena[row + Page.next];
-    }
-  }
-  return listed;
+  const small = [...blocks.keys()].filter(
+    (block) => arena[Math.floor((block * 8) / pageBytes) * Page.words] !== pageLarge,
+  );
+  expect('blocks in use', usedBlocks, small.length);
 }

@@ -1,11 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Arena, blockBytesMax, blockSizes } from '../../src/shared/arena.ts';
-import { ControlMap, pageBytes, Shard } from '../../src/shared/layout.ts';
+import { ControlMap, pageBytes } from '../../src/shared/layout.ts';
 import { defaults } from '../../src/shared/limits.ts';
 import { ShardMemory } from '../../src/shared/shard-memory.ts';
 import { allocateTable } from '../../src/shared/table.ts';
-import { auditArena } from '../support/audit.ts';
+import { auditArena } from '../support/bookkeeping.ts';
 import { Random } from '../support/random.ts';
 
 const test = suite('arena');
@@ -21,8 +21,12 @@ function freshArena(pagesMax = 64): { arena: Arena; memory: ShardMemory } {
       get arena() {
         return memory.arena;
       },
-      setControl: (at, value) => void (words[at] = value),
-      setArena: (at, value) => void (memory.arena[at] = value),
+      setControl: (at, value) => {
+        words[at] = value;
+      },
+      setArena: (at, value) => {
+        memory.arena[at] = value;
+      },
       reservePages: (pages) => memory.reservePages(pages),
     },
     memory.at,

@@ -33,10 +33,11 @@ test('a word gives back its record id and its tag', () => {
 test('neither an empty slot nor a tombstone leads to a record', () => {
   assert.is(idOf(EMPTY), 0);
   assert.is(idOf(TOMBSTONE), 0);
-  for (const hash of [0, 1, -1]) for (const id of [1, limits.entriesPerShardMax]) {
-    assert.is.not(entryWord(hash, id), EMPTY);
-    assert.is.not(entryWord(hash, id), TOMBSTONE);
-  }
+  for (const hash of [0, 1, -1])
+    for (const id of [1, limits.entriesPerShardMax]) {
+      assert.is.not(entryWord(hash, id), EMPTY);
+      assert.is.not(entryWord(hash, id), TOMBSTONE);
+    }
 });
 
 test('an index never overlaps the one before it, up to the largest', () => {

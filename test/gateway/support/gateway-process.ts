@@ -60,7 +60,9 @@ export class GatewayProcess {
     });
   }
 
+  /** Undefined until it has said all it says at start. */
   get url(): string | undefined {
+    if (!this.stdout.includes('Ctrl-C stops.')) return undefined;
     return /^Serving .* at (\S+)$/m.exec(this.stdout)?.[1];
   }
 

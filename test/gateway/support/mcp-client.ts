@@ -56,7 +56,7 @@ export function textOf(result: unknown): string {
 }
 
 interface RawMessage {
-  result?: { content?: unknown };
+  result?: Record<string, unknown> & { _meta?: Record<string, unknown> };
   params?: unknown;
 }
 

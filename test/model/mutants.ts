@@ -1,0 +1,214 @@
+import type { Mutant } from './load.ts';
+
+/** Deliberate breaks of the protocol. The programs must catch each: one that survives is a hole in the proof. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'a reader does not check the version again after the owner',
+    file: 'shared/shard-reader.ts',
+    find: `if (loadOrdered(records, at + Record.version) !== version) {
+              changed = true;`,
+    replace: `if (false) {
+              changed = true;`,
+  },
+  {
+    name: 'a reader does not check the version again after copying the value',
+    file: 'shared/shard-reader.ts',
+    find: `    if (loadOrdered(memory.records, at + Record.version) !== version) return false;
+    if (block`,
+    replace: '    if (block',
+  },
+  {
+    name: 'a reader loads the version after it compared the name',
+    file: 'shared/shard-reader.ts',
+    find: `const version = records[at + Record.version];
+          if (version & Version.live && this.#matches(records, at, key)) {`,
+    replace: `if (this.#matches(records, at, key) && records[at + Record.version] & Version.live) {
+            const version = records[at + Record.version];`,
+  },
+  {
+    name: 'a miss does not look at the descriptor again',
+    file: 'shared/shard-reader.ts',
+    find: 'if (!changed && now === descriptor) return 0;',
+    replace: 'if (!changed) return 0;',
+  },
+  {
+    name: 'an update publishes before it writes the value word',
+    file: 'shared/shard-mutations.ts',
+    find: `    records[at + Record.value + set] = block;
+    this.version = this.#next(before, Version.live | set);
+    Atomics.store(records, at + Record.version, this.version);`,
+    replace: `    this.version = this.#next(before, Version.live | set);
+    Atomics.store(records, at + Record.version, this.version);
+    records[at + Record.value + set] = block;`,
+  },
+  {
+    name: 'an update frees the old value before it commits',
+    file: 'shared/shard-mutations.ts',
+    find: `    const block = this.#allocateValue(config);
+    if (block < 0) return this.#full();
+    records[at + Record.value + set] = block;
+    this.version =`,
+    replace: `    this.#freeValue(at, before);
+    const block = this.#allocateValue(config);
+    if (block < 0) return this.#full();
+    records[at + Record.value + set] = block;
+    this.version =`,
+  },
+  {
+    name: 'an update writes the set in use',
+    file: 'shared/shard-mutations.ts',
+    find: `    const before = records[at + Record.version];
+    const set = ~before & Version.set;
+    this.begin(Operation.update, id, before, 0);`,
+    replace: `    const before = records[at + Record.version];
+    const set = before & Version.set;
+    this.begin(Operation.update, id, before, 0);`,
+  },
+  {
+    name: 'a dead owner is replaced without making the record vacant',
+    file: 'shared/shard-mutations.ts',
+    find: '    Atomics.store(records, at + Record.version, vacant);\n',
+    replace: '',
+  },
+  {
+    name: 'a dead twin: a dead owner keeps its record and the name gets a second one',
+    file: 'shared/shard.ts',
+    find: 'return this.replaceEntry(id, owner, ownerEpoch, config);',
+    replace: 'return this.insertEntry(key, owner, ownerEpoch, config);',
+  },
+  {
+    name: 'a name appears without moving the insert sequence',
+    file: 'shared/shard-mutations.ts',
+    find: `    Atomics.store(this.control, sequenceAt, sequence + 1);
+    Atomics.store(this.memory.records, at + Record.version, version);
+    Atomics.store(this.control, sequenceAt, sequence + 2);`,
+    replace: '    Atomics.store(this.memory.records, at + Record.version, version);',
+  },
+  {
+    name: 'the insert sequence moves only after the name has appeared',
+    file: 'shared/shard-mutations.ts',
+    find: `    Atomics.store(this.control, sequenceAt, sequence + 1);
+    Atomics.store(this.memory.records, at + Record.version, version);
+    Atomics.store(this.control, sequenceAt, sequence + 2);`,
+    replace: `    Atomics.store(this.memory.records, at + Record.version, version);
+    Atomics.store(this.control, sequenceAt, sequence + 2);`,
+  },
+  {
+    name: 'an absence is cached whatever the insert sequence is',
+    file: 'engine/resolver.ts',
+    find: 'return sequence & 1 ? undefined : this.#absence(reader, sequence);',
+    replace: 'return this.#absence(reader, reader.insertSequence());',
+  },
+  {
+    name: 'a cached answer is not checked against the owner',
+    file: 'engine/resolution.ts',
+    find: '      control[this.#ownerAt] === this.#ownerEpoch &&\n      control[this.#threadAt] === this.#threadEpoch &&\n',
+    replace: '',
+  },
+  {
+    name: 'the thief of a lock does not even the insert sequence',
+    file: 'shared/shard-mutations.ts',
+    find: 'if (sequence & 1) Atomics.store(this.control, this.at + At.insertSequence, sequence + 1);',
+    replace: '',
+  },
+  {
+    name: 'the thief of a lock repairs nothing',
+    file: 'shared/guard.ts',
+    find: 'if (stolen) this.#repair();',
+    replace: 'if (stolen) this.end();',
+  },
+  {
+    name: 'a repair always undoes',
+    file: 'shared/shard-mutations.ts',
+    find: '    if (version === before) {\n      this.undo();',
+    replace: '    if (version !== 1) {\n      this.undo();',
+  },
+  {
+    name: 'a repair undoes nothing',
+    file: 'shared/guard.ts',
+    find: 'this.arrayOf(address >>> SPACE_SHIFT)[address & OFFSET_MASK] = words[this.#at + At.journal + n + 1];',
+    replace: 'void address;',
+  },
+  {
+    name: 'a repair does the clean-up again on top of what was done',
+    file: 'shared/guard.ts',
+    find: 'if (this.control[this.#at + At.phase] === Phase.cleanUp) this.undo();',
+    replace: '',
+  },
+  {
+    name: 'the journal counts a word after it was changed',
+    file: 'shared/guard.ts',
+    find: `    this.#note(space, at, array[at]);
+    array[at] = value;`,
+    replace: `    const old = array[at];
+    array[at] = value;
+    this.#note(space, at, old);`,
+  },
+  {
+    name: "a free block's link is not journaled before the value overwrites it",
+    file: 'shared/arena.ts',
+    find: 'memory.setArena(block * 2, 0);',
+    replace: 'arena[block * 2] = 0;',
+  },
+  {
+    name: 'a lock is taken from a living holder',
+    file: 'shared/lock.ts',
+    find: 'if (this.#owners.threadEnded(holder)) {',
+    replace: 'if (true) {',
+  },
+  {
+    name: 'a waiter takes any thread for its own',
+    file: 'shared/owners.ts',
+    find: 'return this.isAlive(this.epoch(slot)) && this.threadIdOf(slot) === threadId;',
+    replace: 'return this.isAlive(this.epoch(slot));',
+  },
+  {
+    name: 'the lock is taken by a store',
+    file: 'shared/lock.ts',
+    find: 'return Atomics.compareExchange(this.#words, this.#at, 0, this.#token) === 0;',
+    replace: `if (Atomics.load(this.#words, this.#at) !== 0) return false;
+    Atomics.store(this.#words, this.#at, this.#token);
+    return true;`,
+  },
+  {
+    name: 'an unregistration empties its slot in mid-chain',
+    file: 'shared/shard-mutations.ts',
+    find: 'if (index[start + ((slot + 1) & mask)] === EMPTY) {',
+    replace: 'if (true) {',
+  },
+  {
+    name: 'an unregistration frees the record before it commits',
+    file: 'shared/shard-mutations.ts',
+    find: `    Atomics.store(records, at + Record.version, this.#next(before, 0));
+    this.committed();
+    this.#cleanUpRemoved(id, before, slot);`,
+    replace: `    this.#cleanUpRemoved(id, before, slot);
+    Atomics.store(records, at + Record.version, this.#next(before, 0));
+    this.committed();`,
+  },
+  {
+    name: 'a sweep removes who lives',
+    file: 'shared/shard.ts',
+    find: `        if (this.owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) continue;
+        this.removeEntry`,
+    replace: '        this.removeEntry',
+  },
+  {
+    name: 'a rebuild leaves the newest record out',
+    file: 'shared/shard-mutations.ts',
+    find: 'for (let id = 1; id < used; id++) {',
+    replace: 'for (let id = 1; id < used - 1; id++) {',
+  },
+  {
+    name: 'a snapshot is taken in one pass',
+    file: 'shared/shard-reader.ts',
+    find: 'if (loadOrdered(memory.records, id * Record.words + Record.version) !== versions[id]) return undefined;',
+    replace: 'void id;',
+  },
+  {
+    name: 'a second notice of a death kills the next tenant of the slot',
+    file: 'shared/owners.ts',
+    find: 'if (Atomics.compareExchange(this.#words, this.epochAt(slot), epoch, epoch + 1) !== epoch) return false;',
+    replace: 'if ((Atomics.add(this.#words, this.epochAt(slot), 1) & 3) !== 1) return false;',
+  },
+];

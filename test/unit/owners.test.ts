@@ -1,0 +1,163 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Registry } from '../../src/engine/index.ts';
+import { limits } from '../../src/shared/limits.ts';
+import { audit, total } from '../support/bookkeeping.ts';
+import { codeOf } from '../support/errors.ts';
+import { Thread } from '../support/threads.ts';
+import { until } from '../support/waiting.ts';
+
+const test = suite('owners');
+
+test('the end of an owner ends all its names, and no other', async () => {
+  await using registry = await Registry.open();
+  const [first, second] = [registry.owner(), registry.owner()];
+  for (let n = 0; n < 50; n++) {
+    registry.register('session', `first ${n}`, { owner: first });
+    registry.register('session', `second ${n}`, { owner: second });
+    registry.register('session', `mine ${n}`);
+  }
+  first.close();
+  assert.is(registry.count('session'), 100);
+  assert.not.ok(first.alive);
+  assert.ok(second.alive);
+  for (let n = 0; n < 50; n++) {
+    assert.not.ok(registry.has('session', `first ${n}`));
+    assert.ok(registry.has('session', `second ${n}`));
+    assert.ok(registry.has('session', `mine ${n}`));
+  }
+  assert.equal(
+    [...registry.list('session')].filter(({ id }) => id.startsWith('first')),
+    [],
+  );
+});
+
+test('what a closed owner had is freed at once', async () => {
+  await using registry = await Registry.open();
+  const session = registry.owner();
+  for (let n = 0; n < 50; n++) registry.register('session', `${n}`, { owner: session, config: 'x'.repeat(n * 300) });
+  session.close();
+  assert.equal(total(registry.partitionStats()), { entries: 0, valueBytes: 0 });
+  audit(registry.handle);
+});
+
+test(`what one with over ${limits.ownerTrackedMax} names had is swept`, async () => {
+  await using registry = await Registry.open();
+  const session = registry.owner();
+  for (let n = 0; n < 5_000; n++) registry.register('session', `${n}`, { owner: session, config: n });
+  session.close();
+  assert.is(registry.count(), 0);
+  await until('the sweep', () => total(registry.partitionStats()).entries === 0);
+  assert.is(total(registry.partitionStats()).valueBytes, 0);
+  audit(registry.handle);
+});
+
+test('closing twice is no error, and using closes', async () => {
+  await using registry = await Registry.open();
+  {
+    using session = registry.owner();
+    registry.register('session', 'x', { owner: session });
+    session.close();
+    session.close();
+    registry.register('session', 'x');
+  }
+  assert.ok(registry.has('session', 'x'));
+});
+
+test('a name of a closed owner is free at once, for everyone', async () => {
+  await using registry = await Registry.open();
+  for (let round = 0; round < 10; round++) {
+    const session = registry.owner();
+    const registration = registry.register('session', 'x', { owner: session, config: round });
+    assert.is(registry.whereis('session', 'x')?.owner.slot, session.slot);
+    session.close();
+    assert.not.ok(registration.active);
+    assert.not.ok(registration.unregister());
+    assert.not.ok(registry.unregister('session', 'x'));
+    assert.is(
+      codeOf(() => registry.update('session', 'x', 1)),
+      'NOT_FOUND',
+    );
+  }
+});
+
+test('slots are used again, with another epoch', async () => {
+  await using registry = await Registry.open({ ownersMax: 4 });
+  const tenancies = new Set<string>();
+  const slots = new Set<number>();
+  for (let n = 0; n < 100; n++) {
+    using session = registry.owner();
+    slots.add(session.slot);
+    tenancies.add(`${session.slot} ${session.epoch}`);
+    registry.register('session', 'x', { owner: session });
+  }
+  assert.is(tenancies.size, 100);
+  assert.ok(slots.size <= 4);
+});
+
+test('an old owner is not alive again when its slot is', async () => {
+  await using registry = await Registry.open({ ownersMax: 1 });
+  const old = registry.owner();
+  old.close();
+  const next = registry.owner();
+  assert.is(next.slot, old.slot);
+  assert.not.ok(old.alive);
+  assert.ok(next.alive);
+  old.close();
+  assert.ok(next.alive);
+  assert.is(
+    codeOf(() => registry.register('session', 'x', { owner: old })),
+    'OWNER_DEAD',
+  );
+});
+
+test('a reader that cached a name of the old owner does not see it under the next of its slot', async () => {
+  await using registry = await Registry.open({ ownersMax: 1 });
+  for (let n = 0; n < 5; n++) {
+    const session = registry.owner();
+    registry.register('session', `${n}`, { owner: session });
+    const ref = registry.ref('session', `${n}`);
+    assert.ok(ref.current());
+    session.close();
+    using next = registry.owner();
+    assert.is(next.slot, session.slot);
+    assert.is(ref.current(), undefined);
+    assert.is(registry.whereis('session', `${n}`), undefined);
+  }
+});
+
+test('an owner of another registry, or of another attachment, is refused', async () => {
+  await using registry = await Registry.open();
+  await using other = await Registry.open();
+  await using attached = Registry.attach(registry.handle);
+  for (const owner of [other.owner(), attached.owner(), {}, 7]) {
+    const code = codeOf(() => registry.register('session', 'x', { owner: owner as ReturnType<Registry['owner']> }));
+    assert.is(code, 'INVALID_OPTION');
+  }
+  assert.is(registry.count(), 0);
+});
+
+test('owners end with their thread', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry, kept }) => {
+    kept.sessions = Array.from({ length: 20 }, () => registry.owner());
+    for (const [n, owner] of kept.sessions.entries()) registry.register('session', `${n}`, { owner });
+  });
+  assert.is(registry.count('session'), 20);
+  assert.is(registry.whereis('session', '0')?.owner.threadId, thread.worker.threadId);
+  await thread.end();
+  assert.is(registry.count('session'), 0);
+  await until('the sweep', () => total(registry.partitionStats()).entries === 0);
+  audit(registry.handle);
+});
+
+test('10,000 owners at once, closed in any order', async () => {
+  await using registry = await Registry.open();
+  const sessions = Array.from({ length: 10_000 }, () => registry.owner());
+  for (const [n, owner] of sessions.entries()) registry.register('session', `${n}`, { owner });
+  for (let n = 0; n < sessions.length; n++) sessions[(n * 7_919) % sessions.length].close();
+  assert.equal(total(registry.partitionStats()), { entries: 0, valueBytes: 0 });
+});
+
+test.run();
