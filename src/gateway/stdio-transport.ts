@@ -34,6 +34,8 @@ export class StdioTransport implements Transport {
   #exited: Promise<void> = Promise.resolve();
   #groupEnded: Promise<void> = Promise.resolve();
   #received: Promise<void> = Promise.resolve();
+  /** Resolves when it has closed for its user, which is a little after the child's exit. */
+  readonly #gone = Promise.withResolvers<void>();
   #closed = false;
 
   constructor(spec: StdioSpec, hooks: StdioHooks) {
@@ -118,9 +120,9 @@ export class StdioTransport implements Transport {
       await this.#exited;
     }
     await this.#groupEnded;
+    await this.#gone.promise;
     child.stdout.destroy();
     child.stderr.destroy();
-    this.#lost('was closed');
   }
 
   async #exitsWithin(ms: number): Promise<boolean> {
@@ -158,6 +160,7 @@ export class StdioTransport implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     this.reason = reason;
+    this.#gone.resolve();
     this.onclose?.();
   }
 }

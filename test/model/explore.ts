@@ -19,8 +19,9 @@ export interface Program {
 }
 
 export interface Exploration {
+  /** Runs, to the end or to a state that was met before, in the last pass. */
   readonly interleavings: number;
-  /** Different states of memory and threads at which the scheduler had a choice. */
+  /** Different states of memory, threads and history at which the scheduler had a choice. */
   readonly states: number;
   /** Places two threads touch, one of them writing. */
   readonly places: number;
@@ -67,7 +68,9 @@ interface Choice {
  *
  * A thread is only interrupted before it touches a place that another thread touches too, one of them writing: other
  * accesses commute with everything the others do. Which places these are is learnt: passes are repeated until a
- * pass meets no new one. Words that only the holder of the lock may touch are none of them; instead each access to
+ * pass meets no new one. A run that comes to a state from which all was explored before, with as many switches left,
+ * ends there: a thread's own state is what it has read so far, so the values read, the memory, and the history of
+ * operations name the state (by a 53-bit hash). Words that only the holder of the lock may touch are none of them; instead each access to
  * them is checked to be the holder's. A kill can come after every single write, also of a place that is not shared.
  */
 export class Explorer {
@@ -77,14 +80,20 @@ export class Explorer {
   readonly #undo: Undo[] = [];
   readonly #touched = new Map<Place, number>();
   readonly #shared = new Set<Place>();
-  readonly #states = new Set<number>();
+  /** States met in this pass, and with how many switches left. */
+  readonly #states = new Map<number, number>();
   readonly #sound = new Set<string>();
   readonly #lockAt: number;
   readonly #controlRegion: number;
   readonly #arenaRegion: number;
   readonly #tableWords: number;
   #learnt = false;
-  #hash = 0;
+  #memory = 0;
+  #memory2 = 0;
+  #events = 0;
+  /** Per thread, two hashes of all it has read: with its program, its whole state. */
+  readonly #read: number[] = [];
+  readonly #read2: number[] = [];
   #clock = 0;
   #history: Event[] = [];
   #dead = new Set<number>();
@@ -111,6 +120,7 @@ export class Explorer {
   explore(): Exploration {
     for (let passes = 1; ; passes++) {
       this.#learnt = false;
+      this.#states.clear();
       let interleavings = 0;
       const path: Choice[] = [];
       do {
@@ -138,7 +148,12 @@ export class Explorer {
     const { threads, kill } = this.#program;
     this.#history = [];
     this.#clock = 0;
-    this.#hash = 0;
+    this.#memory = 0;
+    this.#memory2 = 0;
+    this.#events = 0;
+    this.#read.fill(0);
+    this.#read2.fill(0);
+    const met = path.length;
     const steps = threads.map((operations, thread) => this.#main(this.#world.actors[thread], operations));
     const pending: (Access | undefined)[] = threads.map(() => undefined);
     const state: ('ready' | 'done' | 'killed')[] = threads.map((operations) =>
@@ -153,7 +168,11 @@ export class Explorer {
 
     const choose = (options: number): number => {
       if (options === 1) return 0;
-      this.#states.add(this.#stateOf(pending, current));
+      if (taken >= met && !random) {
+        const key = this.#stateOf(current, wrote, early);
+        if ((this.#states.get(key) ?? -1) >= left) throw metBefore;
+        this.#states.set(key, left);
+      }
       const choice = path[taken] ?? { taken: random ? random(options) : 0, options };
       path[taken++] = choice;
       return choice.taken;
@@ -206,6 +225,7 @@ export class Explorer {
       }
       this.#finish();
     } catch (error) {
+      if (error === metBefore) return;
       const schedule = path.slice(0, taken).map((choice) => choice.taken);
       throw new Counterexample(this.#program, (error as Error).message, schedule, this.#history);
     } finally {
@@ -231,8 +251,10 @@ export class Explorer {
     for (const operation of operations) {
       const event: Event = { thread: actor.thread, operation, start: this.#clock++, end: undefined, result: undefined };
       this.#history.push(event);
+      this.#events = mix(this.#events, actor.thread);
       event.result = yield* actor.perform(operation);
       event.end = this.#clock++;
+      this.#events = mix(this.#events, -1 - actor.thread);
     }
   }
 
@@ -259,12 +281,15 @@ export class Explorer {
       if (access.mode === 's') answer = access.words[access.index] === access.expected ? 'timed-out' : 'not-equal';
       this.#note(thread, access);
     }
-    const before = access?.bytes === undefined && access !== undefined ? access.words[access.index] : 0;
+    const before = access ? valueAt(access) : 0;
+    this.#read[thread] = mix(mix(this.#read[thread] | 0, before), access?.place ?? -1);
+    this.#read2[thread] = mix(mix(~this.#read2[thread], access?.place ?? -1), before);
     $run(thread);
     const { done, value } = steps.next(answer);
     if (access !== undefined && access.mode !== 'r' && access.mode !== 's') {
-      const after = access.bytes === undefined ? access.words[access.index] : access.byteTo;
-      this.#hash = (this.#hash + mix(access.place, after) - mix(access.place, before)) | 0;
+      const after = valueAt(access);
+      this.#memory = (this.#memory + mix(access.place, after) - mix(access.place, before)) | 0;
+      this.#memory2 = (this.#memory2 + mix(~access.place, after) - mix(~access.place, before)) | 0;
     }
     return { done: done === true, value: value as Access };
   }
@@ -314,10 +339,16 @@ export class Explorer {
     return ![...this.#dead].some((thread) => this.#world.actors[thread].slot === holder);
   }
 
-  #stateOf(pending: readonly (Access | undefined)[], current: number): number {
-    let state = this.#hash ^ mix(current + 1, this.#clock);
-    for (const [n, access] of pending.entries()) state = (state + mix(n + 7, access?.place ?? -1)) | 0;
-    return state;
+  #stateOf(current: number, wrote: boolean, early: number): number {
+    let one = mix(this.#memory, this.#events);
+    let two = mix(this.#memory2, ~this.#events);
+    for (const read of this.#read) one = mix(one, read);
+    for (const read of this.#read2) two = mix(~two, read);
+    for (const scheduling of [current, wrote ? 1 : 0, early, ...this.#dead]) {
+      one = mix(one, scheduling);
+      two = mix(~two, scheduling);
+    }
+    return (one >>> 0) * 0x200000 + (two & 0x1fffff);
   }
 
   #reset(): void {
@@ -331,6 +362,16 @@ export class Explorer {
     $reviveAll();
     for (const actor of this.#world.actors) actor.cache.clear();
   }
+}
+
+const metBefore = Symbol('met before');
+
+/** What an access finds in its place, as a number: for a copy, of all its bytes. */
+function valueAt({ words, index, bytes, byteFrom, byteTo }: Access): number {
+  if (bytes === undefined) return words[index];
+  let sum = 0;
+  for (let n = byteFrom; n < byteTo; n++) sum = mix(sum, bytes[n]);
+  return sum;
 }
 
 /** The next path in depth-first order. @returns false after the last. */

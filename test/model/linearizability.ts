@@ -19,45 +19,45 @@ export interface State {
 /** The sequential registry: what each operation answers and leaves, alone. */
 function apply(state: State, { thread, operation }: Event): { state: State; result: Result } {
   const alive = (owner: number) => !state.dead.has(owner);
-  const with_ = (name: string, entry: { owner: number; config: string } | undefined): State => {
+  const withName = (name: string, entry: { owner: number; config: string } | undefined): State => {
     const names = new Map(state.names);
     if (entry) names.set(name, entry);
     else names.delete(name);
     return { ...state, names };
   };
-  if (operation.op === 'sweep') return { state, result: 'done' };
-  if (operation.op === 'kill' || operation.op === 'bury') {
-    return { state: { ...state, dead: new Set([...state.dead, operation.thread]) }, result: 'done' };
-  }
-  if (operation.op === 'list') {
-    const live = [...state.names].filter(([, { owner }]) => alive(owner));
-    return {
-      state,
-      result: live
-        .map(([name, { config }]) => `${name}=${config}`)
-        .toSorted()
-        .join(' '),
-    };
-  }
-  const { name } = operation;
-  const found = state.names.get(name);
-  const entry = found && alive(found.owner) ? found : undefined;
+  const live = (name: string) => {
+    const entry = state.names.get(name);
+    return entry && alive(entry.owner) ? entry : undefined;
+  };
   switch (operation.op) {
+    case 'sweep':
+      return { state, result: 'done' };
+    case 'kill':
+    case 'bury':
+      return { state: { ...state, dead: new Set([...state.dead, operation.thread]) }, result: 'done' };
+    case 'list': {
+      const names = [...state.names.keys()].filter(live).toSorted();
+      return { state, result: names.map((name) => `${name}=${live(name)?.config}`).join(' ') };
+    }
     case 'register':
-      if (entry) return { state, result: 'taken' };
-      return { state: with_(name, { owner: thread, config: operation.config }), result: 'done' };
-    case 'registerOrUpdate':
-      if (entry && entry.owner !== thread) return { state, result: 'taken' };
-      return { state: with_(name, { owner: thread, config: operation.config }), result: 'done' };
-    case 'update':
+    case 'registerOrUpdate': {
+      const { op, name, config } = operation;
+      const entry = live(name);
+      if (entry && (op === 'register' || entry.owner !== thread)) return { state, result: 'taken' };
+      return { state: withName(name, { owner: thread, config }), result: 'done' };
+    }
+    case 'update': {
+      const entry = live(operation.name);
       if (!entry) return { state, result: 'notFound' };
-      return { state: with_(name, { ...entry, config: operation.config }), result: 'done' };
+      return { state: withName(operation.name, { ...entry, config: operation.config }), result: 'done' };
+    }
     case 'unregister':
-      return entry ? { state: with_(name, undefined), result: 'done' } : { state, result: 'notFound' };
+      if (!live(operation.name)) return { state, result: 'notFound' };
+      return { state: withName(operation.name, undefined), result: 'done' };
     case 'whereis':
-      return { state, result: entry?.config ?? 'absent' };
+      return { state, result: live(operation.name)?.config ?? 'absent' };
     case 'find':
-      return { state, result: entry ? 'present' : 'absent' };
+      return { state, result: live(operation.name) ? 'present' : 'absent' };
   }
 }
 

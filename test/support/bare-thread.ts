@@ -8,10 +8,12 @@ import { Shard } from '../../src/shared/shard.ts';
 import { ShardMemory } from '../../src/shared/shard-memory.ts';
 import { ShardReader } from '../../src/shared/shard-reader.ts';
 import { allocateTable, type TableBuffers, type TableOptions } from '../../src/shared/table.ts';
+import { collectTables } from './collect.ts';
 import { type Watch, watchWords } from './watched-words.ts';
 
 /** A small table with one shard, whose names hash the same each time. */
 export function bareTable(options: Partial<TableOptions> = {}): TableBuffers {
+  collectTables(1);
   const buffers = allocateTable({
     ...defaults,
     shards: 1,

@@ -15,6 +15,7 @@ import {
 import { resolveOptions } from '../../src/engine/options.ts';
 import { allocateTable, Table } from '../../src/shared/table.ts';
 import { audit, auditEmpty } from './bookkeeping.ts';
+import { collectTables } from './collect.ts';
 
 /*
  * What a registry is, said with a `Map`; and the commands that do the same to a registry and to the map, and compare.
@@ -66,7 +67,9 @@ export class Real {
 
   /** Nothing sweeps beside the test, as no coordinator is started: so a run does the same each time. */
   constructor(options: RegistryOptions) {
-    const handle = allocateTable(resolveOptions(options));
+    const resolved = resolveOptions(options);
+    collectTables(resolved.shards);
+    const handle = allocateTable(resolved);
     this.registry = Registry.attach(handle);
     this.reader = Registry.attach(handle);
   }

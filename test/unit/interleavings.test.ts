@@ -117,6 +117,24 @@ const changes: Change[] = [
     }),
   },
   {
+    name: 'growth of the index, then a clean-up that puts the next one over the first',
+    reads: Array.from({ length: 12 }, (_, n) => `n ${n * 3}`),
+    prepare: (other) => {
+      for (let n = 0; n < 35; n++) other.register(`n ${n}`, n);
+    },
+    steps: [
+      (o) => {
+        for (let n = 35; n < 55; n++) o.register(`n ${n}`, n);
+      },
+      (o) => {
+        for (let n = 100; n < 300; n++) {
+          o.register(`passing ${n}`, n);
+          o.unregister(`passing ${n}`);
+        }
+      },
+    ],
+  },
+  {
     name: 'clean-up of the index',
     reads: ['kept 0', 'kept 9', 'p 399'],
     prepare: (other) => {
@@ -216,7 +234,7 @@ for (const change of changes) {
   test(`a lookup while the other thread stops half-way in: ${change.name}`, () =>
     withWatchedAtomics(() => {
       const step = change.steps[0];
-      for (const name of change.reads) {
+      for (const name of change.reads.slice(0, 3)) {
         const allowed = answers(change, name, 1);
         let writes = 1;
         for (let write = 0; write < Math.min(writes, 200); write++) {

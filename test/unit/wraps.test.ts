@@ -84,7 +84,10 @@ test('an owner row at the end of its epochs is used no more', async () => {
   assert.not.ok(registry.has('kind', 'x'));
   const next = registry.owner();
   assert.is.not(next.slot, old.slot);
-  assert.is(codeOf(() => registry.owner()), 'OWNERS_FULL');
+  assert.is(
+    codeOf(() => registry.owner()),
+    'OWNERS_FULL',
+  );
   next.close();
   registry.owner().close();
   audit(registry.handle);
