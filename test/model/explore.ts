@@ -29,11 +29,14 @@ export interface Exploration {
   readonly passes: number;
 }
 
+/** Who ran for how many steps, one after the other; a thread that was killed then ran for none. */
+export type Schedule = readonly (readonly [thread: number, steps: number])[];
+
 /** What an exploration found; `schedule` replays it. */
 export class Counterexample extends Error {
-  readonly schedule: readonly number[];
+  readonly schedule: Schedule;
 
-  constructor(program: Program, what: string, schedule: readonly number[], history: readonly Event[]) {
+  constructor(program: Program, what: string, schedule: Schedule, history: readonly Event[]) {
     const lines = history.map(({ thread, operation, start, end, result }) => {
       return `  ${start}–${end ?? '†'} thread ${thread}: ${JSON.stringify(operation)} → ${result ?? 'killed'}`;
     });
@@ -140,11 +143,11 @@ export class Explorer {
   }
 
   /** One interleaving again. @throws {Counterexample} */
-  replay(schedule: readonly number[]): void {
-    this.#run(schedule.map((taken) => ({ taken, options: taken + 1 })));
+  replay(schedule: Schedule): void {
+    this.#run([], undefined, schedule);
   }
 
-  #run(path: Choice[], random?: (bound: number) => number): void {
+  #run(path: Choice[], random?: (bound: number) => number, script?: Schedule): void {
     const { threads, kill } = this.#program;
     this.#history = [];
     this.#clock = 0;
@@ -165,6 +168,8 @@ export class Explorer {
     let taken = 0;
     let timeouts = 0;
     let early = EARLY_TIMEOUTS;
+    const ran: [thread: number, steps: number][] = [];
+    const lines = script?.map(([thread, steps]) => ({ thread, steps }));
 
     const choose = (options: number): number => {
       if (options === 1) return 0;
@@ -185,14 +190,19 @@ export class Explorer {
         const here = ready.includes(current) ? current : -1;
         let next = here;
         let die = false;
-        if (here === -1) {
+        const line = lines?.find(({ steps }) => steps >= 0);
+        if (line !== undefined) {
+          next = line.thread;
+          die = line.steps === 0;
+          line.steps = line.steps > 1 ? line.steps - 1 : -1;
+        } else if (here === -1) {
           if (ready.length > 0) next = ready[choose(ready.length)];
           else {
             next = state.indexOf('ready');
             if (next === -1) break;
             if (++timeouts > TIMEOUTS_MAX) throw new Error('a thread waits without end');
           }
-        } else {
+        } else if (!this.#world.actors[here].atomic) {
           const killable = kill === here && wrote && this.#dead.size === 0;
           const others = left > 0 && this.#isShared(pending[here]) ? ready.filter((n) => n !== here) : [];
           // A sleeper may also wake while the holder lives and is slow.
@@ -208,12 +218,15 @@ export class Explorer {
           }
         }
         if (die) {
-          state[here] = 'killed';
-          this.#dead.add(here);
-          $kill(here);
+          state[next] = 'killed';
+          this.#dead.add(next);
+          $kill(next);
+          ran.push([next, 0]);
           current = -1;
           continue;
         }
+        if (next === current && ran.length > 0) ran[ran.length - 1][1]++;
+        else ran.push([next, 1]);
         current = next;
         const access = pending[next];
         const { done, value } = this.#step(next, steps[next], access);
@@ -226,8 +239,7 @@ export class Explorer {
       this.#finish();
     } catch (error) {
       if (error === metBefore) return;
-      const schedule = path.slice(0, taken).map((choice) => choice.taken);
-      throw new Counterexample(this.#program, (error as Error).message, schedule, this.#history);
+      throw new Counterexample(this.#program, (error as Error).message, ran, this.#history);
     } finally {
       this.#reset();
     }
@@ -360,7 +372,10 @@ export class Explorer {
     this.#undo.length = 0;
     this.#dead.clear();
     $reviveAll();
-    for (const actor of this.#world.actors) actor.cache.clear();
+    for (const actor of this.#world.actors) {
+      actor.cache.clear();
+      actor.atomic = false;
+    }
   }
 }
 

@@ -31,10 +31,19 @@ function apply(state: State, { thread, operation }: Event): { state: State; resu
   };
   switch (operation.op) {
     case 'sweep':
+    case 'churn':
+    case 'buryAgain':
       return { state, result: 'done' };
     case 'kill':
     case 'bury':
       return { state: { ...state, dead: new Set([...state.dead, operation.thread]) }, result: 'done' };
+    case 'rebirth': {
+      const names = new Map([...state.names].filter(([, { owner }]) => owner !== operation.thread));
+      return {
+        state: { names, dead: new Set([...state.dead].filter((dead) => dead !== operation.thread)) },
+        result: 'done',
+      };
+    }
     case 'list': {
       const names = [...state.names.keys()].filter(live).toSorted();
       return { state, result: names.map((name) => `${name}=${live(name)?.config}`).join(' ') };

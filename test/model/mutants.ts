@@ -5,6 +5,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a reader does not check the version again after the owner',
     file: 'shared/shard-reader.ts',
+    caughtBy: 'another name with the same hash in the same record | find of a name made of halves of both',
     find: `if (loadOrdered(records, at + Record.version) !== version) {
               changed = true;`,
     replace: `if (false) {
@@ -13,6 +14,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a reader does not check the version again after copying the value',
     file: 'shared/shard-reader.ts',
+    caughtBy: 'registered: register or update | whereis',
     find: `    if (loadOrdered(memory.records, at + Record.version) !== version) return false;
     if (block`,
     replace: '    if (block',
@@ -20,6 +22,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a reader loads the version after it compared the name',
     file: 'shared/shard-reader.ts',
+    caughtBy: 'another name with the same hash in the same record | find of a name made of halves of both',
     find: `const version = records[at + Record.version];
           if (version & Version.live && this.#matches(records, at, key)) {`,
     replace: `if (this.#matches(records, at, key) && records[at + Record.version] & Version.live) {
@@ -28,12 +31,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a miss does not look at the descriptor again',
     file: 'shared/shard-reader.ts',
+    caughtBy: 'rebuilds over the area of an index that a reader still probes',
     find: 'if (!changed && now === descriptor) return 0;',
     replace: 'if (!changed) return 0;',
   },
   {
     name: 'an update publishes before it writes the value word',
     file: 'shared/shard-mutations.ts',
+    caughtBy: 'absent: update, killed | register',
     find: `    records[at + Record.value + set] = block;
     this.version = this.#next(before, Version.live | set);
     Atomics.store(records, at + Record.version, this.version);`,
@@ -44,6 +49,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an update frees the old value before it commits',
     file: 'shared/shard-mutations.ts',
+    caughtBy: 'absent: register | update',
     find: `    const block = this.#allocateValue(config);
     if (block < 0) return this.#full();
     records[at + Record.value + set] = block;
@@ -57,6 +63,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an update writes the set in use',
     file: 'shared/shard-mutations.ts',
+    caughtBy: 'absent: register | update',
     find: `    const before = records[at + Record.version];
     const set = ~before & Version.set;
     this.begin(Operation.update, id, before, 0);`,
@@ -67,18 +74,21 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a dead owner is replaced without making the record vacant',
     file: 'shared/shard-mutations.ts',
+    caughtBy: 'a dead owner is replaced | whereis twice',
     find: '    Atomics.store(records, at + Record.version, vacant);\n',
     replace: '',
   },
   {
     name: 'a dead twin: a dead owner keeps its record and the name gets a second one',
     file: 'shared/shard.ts',
+    caughtBy: 'a dead owner is replaced | whereis twice',
     find: 'return this.replaceEntry(id, owner, ownerEpoch, config);',
     replace: 'return this.insertEntry(key, owner, ownerEpoch, config);',
   },
   {
     name: 'a name appears without moving the insert sequence',
     file: 'shared/shard-mutations.ts',
+    caughtBy: 'register | whereis, find, whereis: what one lookup has seen, no cached answer takes back',
     find: `    Atomics.store(this.control, sequenceAt, sequence + 1);
     Atomics.store(this.memory.records, at + Record.version, version);
     Atomics.store(this.control, sequenceAt, sequence + 2);`,
@@ -87,6 +97,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the insert sequence moves only after the name has appeared',
     file: 'shared/shard-mutations.ts',
+    caughtBy: 'register | whereis, find, whereis: what one lookup has seen, no cached answer takes back',
     find: `    Atomics.store(this.control, sequenceAt, sequence + 1);
     Atomics.store(this.memory.records, at + Record.version, version);
     Atomics.store(this.control, sequenceAt, sequence + 2);`,
@@ -96,48 +107,56 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an absence is cached whatever the insert sequence is',
     file: 'engine/resolver.ts',
+    caughtBy: 'register | whereis twice: a cached absence ends with the registration',
     find: 'return sequence & 1 ? undefined : this.#absence(reader, sequence);',
     replace: 'return this.#absence(reader, reader.insertSequence());',
   },
   {
     name: 'a cached answer is not checked against the owner',
     file: 'engine/resolution.ts',
+    caughtBy: 'an owner dies | whereis twice, register',
     find: '      control[this.#ownerAt] === this.#ownerEpoch &&\n      control[this.#threadAt] === this.#threadEpoch &&\n',
     replace: '',
   },
   {
     name: 'the thief of a lock does not even the insert sequence',
     file: 'shared/shard-mutations.ts',
+    caughtBy: 'absent: register, killed | register',
     find: 'if (sequence & 1) Atomics.store(this.control, this.at + At.insertSequence, sequence + 1);',
     replace: '',
   },
   {
     name: 'the thief of a lock repairs nothing',
     file: 'shared/guard.ts',
+    caughtBy: 'absent: register, killed | register',
     find: 'if (stolen) this.#repair();',
     replace: 'if (stolen) this.end();',
   },
   {
     name: 'a repair always undoes',
     file: 'shared/shard-mutations.ts',
+    caughtBy: 'absent: update, killed | register',
     find: '    if (version === before) {\n      this.undo();',
     replace: '    if (version !== 1) {\n      this.undo();',
   },
   {
     name: 'a repair undoes nothing',
     file: 'shared/guard.ts',
+    caughtBy: 'absent: register, killed | register',
     find: 'this.arrayOf(address >>> SPACE_SHIFT)[address & OFFSET_MASK] = words[this.#at + At.journal + n + 1];',
     replace: 'void address;',
   },
   {
     name: 'a repair does the clean-up again on top of what was done',
     file: 'shared/guard.ts',
+    caughtBy: 'absent: update, killed | register',
     find: 'if (this.control[this.#at + At.phase] === Phase.cleanUp) this.undo();',
     replace: '',
   },
   {
     name: 'the journal counts a word after it was changed',
     file: 'shared/guard.ts',
+    caughtBy: 'absent: register, killed | register',
     find: `    this.#note(space, at, array[at]);
     array[at] = value;`,
     replace: `    const old = array[at];
@@ -147,24 +166,28 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a free block's link is not journaled before the value overwrites it",
     file: 'shared/arena.ts',
+    caughtBy: 'registered: register or update, killed | update',
     find: 'memory.setArena(block * 2, 0);',
     replace: 'arena[block * 2] = 0;',
   },
   {
     name: 'a lock is taken from a living holder',
     file: 'shared/lock.ts',
+    caughtBy: 'absent: register | register',
     find: 'if (this.#owners.threadEnded(holder)) {',
     replace: 'if (true) {',
   },
   {
     name: 'a waiter takes any thread for its own',
     file: 'shared/owners.ts',
+    caughtBy: 'absent: register | register',
     find: 'return this.isAlive(this.epoch(slot)) && this.threadIdOf(slot) === threadId;',
     replace: 'return this.isAlive(this.epoch(slot));',
   },
   {
     name: 'the lock is taken by a store',
     file: 'shared/lock.ts',
+    caughtBy: 'absent: register | register',
     find: 'return Atomics.compareExchange(this.#words, this.#at, 0, this.#token) === 0;',
     replace: `if (Atomics.load(this.#words, this.#at) !== 0) return false;
     Atomics.store(this.#words, this.#at, this.#token);
@@ -173,12 +196,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an unregistration empties its slot in mid-chain',
     file: 'shared/shard-mutations.ts',
+    caughtBy: 'a tombstone in mid-chain is reused | a name behind it is found all the while',
     find: 'if (index[start + ((slot + 1) & mask)] === EMPTY) {',
     replace: 'if (true) {',
   },
   {
     name: 'an unregistration frees the record before it commits',
     file: 'shared/shard-mutations.ts',
+    caughtBy: 'absent: unregister, killed | register',
     find: `    Atomics.store(records, at + Record.version, this.#next(before, 0));
     this.committed();
     this.#cleanUpRemoved(id, before, slot);`,
@@ -189,6 +214,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a sweep removes who lives',
     file: 'shared/shard.ts',
+    caughtBy: 'sweep of the dead | register of the same name',
     find: `        if (this.owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) continue;
         this.removeEntry`,
     replace: '        this.removeEntry',
@@ -202,12 +228,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a snapshot is taken in one pass',
     file: 'shared/shard-reader.ts',
+    caughtBy: 'registered: register or update | list',
     find: 'if (loadOrdered(memory.records, id * Record.words + Record.version) !== versions[id]) return undefined;',
     replace: 'void id;',
   },
   {
     name: 'a second notice of a death kills the next tenant of the slot',
     file: 'shared/owners.ts',
+    caughtBy: 'a death told twice',
     find: 'if (Atomics.compareExchange(this.#words, this.epochAt(slot), epoch, epoch + 1) !== epoch) return false;',
     replace: 'if ((Atomics.add(this.#words, this.epochAt(slot), 1) & 3) !== 1) return false;',
   },

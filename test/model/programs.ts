@@ -54,10 +54,16 @@ export const programs: readonly Program[] = [
     sameHash: true,
   },
   {
-    name: 'two rebuilds, the second over the area of the first index | whereis of a name in all of them',
-    setup: by(0, register(a), ...almostFull),
-    threads: [Array.from({ length: 7 }, (_, n) => register(`more${n}`)), [whereis(a)]],
+    name: 'rebuilds over the area of an index that a reader still probes | whereis of a name that was there all the while',
+    setup: by(0, register(b), register(a), ...almostFull),
+    threads: [[unregister(b), { op: 'churn', rebuilds: 2 }], [whereis(a)]],
     names: [a],
+  },
+  {
+    name: 'a death told twice, of a slot that has its next tenant | whereis of what that one registered',
+    setup: [...by(2, register(a)), ...by(0, bury(2), { op: 'rebirth', thread: 2 }), ...by(2, register(b))],
+    threads: [[{ op: 'buryAgain', thread: 2 }], [whereis(b)], []],
+    names: [a, b],
   },
   {
     name: 'unregister, register another in the same record | whereis of both',

@@ -60,6 +60,14 @@ export function* $wait(words: Int32Array, index: number, expected: number): Gene
   return yield access;
 }
 
+/** `words.fill(value, from, to)`, word by word. */
+export function* $fill(words: Int32Array, value: number, from: number, to: number): Generator<Access, void, unknown> {
+  for (let index = from; index < to; index++) {
+    if ($shared(words)) yield $place(words, index, 'w');
+    words[index] = value;
+  }
+}
+
 /** A copy of text into or out of shared bytes, in two halves. Its place is its first word: copies of one block meet. */
 export function* $bulk(
   name: 'latin1Write' | 'latin1Slice' | 'ucs2Slice',

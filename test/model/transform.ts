@@ -7,7 +7,7 @@ import { generate } from 'astring';
  *
  * - A function that touches memory, or calls one that does, becomes a generator; its calls become `yield*`.
  * - `o[i]`, `o[i] = v`, `o[i] += v` and `Atomics.op(o, i, …)` yield the place they are about to touch when `o` is shared.
- * - A bulk copy of text is not one access: its helper copies in two halves with a step before each.
+ * - A bulk copy is not one access: its helper copies text in two halves, words one by one, with a step before each.
  * What is executed between two steps is the source's own code.
  */
 export interface Module {
@@ -18,7 +18,7 @@ export interface Module {
 // biome-ignore lint/suspicious/noExplicitAny: an ESTree node: what it holds depends on its type
 type Tree = any;
 
-const bulkCalls = new Set(['latin1Write', 'latin1Slice', 'ucs2Slice']);
+const bulkCalls = new Set(['latin1Write', 'latin1Slice', 'ucs2Slice', 'fill']);
 
 /** @returns the modules as JavaScript. Functions are told apart by name, the same in all of them. */
 export function transform(modules: readonly Module[]): Module[] {
@@ -28,7 +28,7 @@ export function transform(modules: readonly Module[]): Module[] {
   const stepping = steppingNames(trees);
   return trees.map((tree, n) => {
     for (const { name, body } of functionsOf(tree)) if (stepping.has(name)) makeGenerator(body, stepping);
-    const source = `import { $shared, $place, $bulk, $wait } from './$runtime.mjs';\n${generate(tree)}`;
+    const source = `import { $shared, $place, $bulk, $fill, $wait } from './$runtime.mjs';\n${generate(tree)}`;
     return { name: modules[n].name, source };
   });
 }
@@ -129,8 +129,9 @@ function makeGenerator(fn: Tree, stepping: ReadonlySet<string>): void {
     if (node.type === 'CallExpression') {
       const name = calledName(node) ?? '';
       if (bulkCalls.has(name)) {
-        const args = [{ type: 'Literal', value: name }, rewrite(node.callee.object), ...node.arguments.map(rewrite)];
-        return yields(call('$bulk', args), true);
+        const args = [rewrite(node.callee.object), ...node.arguments.map(rewrite)];
+        if (name === 'fill') return yields(call('$fill', args), true);
+        return yields(call('$bulk', [{ type: 'Literal', value: name }, ...args]), true);
       }
       const rewritten = parts(node);
       return stepping.has(name) ? yields(rewritten, true) : rewritten;

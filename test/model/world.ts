@@ -12,6 +12,10 @@ export type Operation =
   | { readonly op: 'unregister' | 'whereis' | 'find'; readonly name: string }
   | { readonly op: 'kill' | 'bury'; readonly thread: number }
   | { readonly op: 'sweep' }
+  /** The thread's slot is freed and it attaches again; or, later, its first death is told a second time. */
+  | { readonly op: 'rebirth' | 'buryAgain'; readonly thread: number }
+  /** Other names come and go, in one step of the schedule, until the index has been rebuilt so many times. */
+  | { readonly op: 'churn'; readonly rebuilds: number }
   | { readonly op: 'list' };
 
 /** What an operation answered: `done`, `taken`, `notFound`, `full`, a config, `absent`, or a list. */
@@ -87,6 +91,8 @@ export class Actor {
   [part: string]: any;
   readonly thread: number;
   readonly cache = new Map<string, unknown>();
+  /** While it is true no other thread runs. */
+  atomic = false;
 
   constructor(source: SteppedSource, world: World, thread: number) {
     this.thread = thread;
@@ -95,13 +101,11 @@ export class Actor {
     this.owners = new source.Owners(control, map, THREADS_MAX, 2);
     this.ownerTable = new source.OwnerTable(control, map, this.owners);
     $run(thread);
-    this.slot = finish(this.ownerTable.claimThread());
-    this.epoch = finish(this.owners.epoch(this.slot));
     this.memory = new source.ShardMemory(control, map.shard(0), buffers.shards[0]);
     this.shard = new source.Shard(this.memory, this.owners);
     this.reader = new source.ShardReader(this.memory, this.owners);
-    this.shard.lock.hold(this.slot, this.epoch);
-    this.ownerTable.lock.hold(this.slot, this.epoch);
+    finish(this.attach());
+    this.firstEpoch = this.epoch;
     this.key = new ModelKey(control[Header.hashKey], control[Header.hashKey + 1], world.sameHash);
     this.resolver = new source.Resolver({
       control,
@@ -140,6 +144,16 @@ export class Actor {
       if (op === 'bury') yield* this.shard.recoverFrom(slot, epoch);
       return 'done';
     }
+    if (op === 'rebirth' || op === 'buryAgain') {
+      const other = this.world.actors[operation.thread];
+      if (op === 'buryAgain') yield* this.owners.kill(other.slot, other.firstEpoch);
+      else {
+        yield* this.ownerTable.reclaim(other.slot, other.epoch + 1);
+        yield* other.attach();
+      }
+      return 'done';
+    }
+    if (op === 'churn') return yield* this.#churn(operation.rebuilds);
     throw new Error(`unknown operation ${op}`);
   }
 
@@ -152,6 +166,26 @@ export class Actor {
       this.cache.set(name, resolution);
     }
     return resolution?.entry === undefined ? 'absent' : (resolution.entry.config as string);
+  }
+
+  *attach(): Steps<void> {
+    this.slot = yield* this.ownerTable.claimThread();
+    this.epoch = yield* this.owners.epoch(this.slot);
+    this.shard.lock.hold(this.slot, this.epoch);
+    this.ownerTable.lock.hold(this.slot, this.epoch);
+  }
+
+  *#churn(rebuilds: number): Steps<Result> {
+    this.atomic = true;
+    const { control, at } = this.memory;
+    const end = control[at + Shard.resizes] + rebuilds;
+    for (let n = 0; control[at + Shard.resizes] < end; n++) {
+      this.key.encode(1, `churn${n}`);
+      yield* this.shard.register(this.key, this.slot, this.epoch, undefined, false);
+      yield* this.shard.unregister(this.key);
+    }
+    this.atomic = false;
+    return 'done';
   }
 
   *#list(): Steps<Result> {

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry } from '../../src/engine/index.ts';
-import { audit, auditEmptyOnceSwept } from '../support/bookkeeping.ts';
+import { auditEmptyOnceSwept, auditOnceSwept } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
 
@@ -127,7 +127,7 @@ test('objects of an attachment that is gone do not disturb the next one in its s
   assert.is(done, 200_000);
   assert.ok((await ended) > 0);
   assert.is(registry.partitionStats()[0].lockSteals, 0, 'nobody took a lock from the living');
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 /** A slot that was left is free when the coordinator has heard of it and has swept. */

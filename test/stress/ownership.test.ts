@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry } from '../../src/engine/index.ts';
 import { createPool } from '../../src/engine/pool.ts';
-import { audit, auditEmptyOnceSwept, total } from '../support/bookkeeping.ts';
+import { auditEmptyOnceSwept, auditOnceSwept, total } from '../support/bookkeeping.ts';
 import { seedOfRun } from '../support/random.ts';
 import type { Interval, OwnershipResult, OwnershipTask } from './tasks/ownership.ts';
 
@@ -51,7 +51,7 @@ for (const { shards, names, operations } of [
     );
     await auditEmptyOnceSwept(registry, ['name']);
     await pool.close();
-    audit(registry.handle);
+    await auditOnceSwept(registry.handle);
     assert.equal(total(registry.partitionStats()), { entries: 0, valueBytes: 0 });
   });
 }

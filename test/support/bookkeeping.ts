@@ -6,6 +6,8 @@ import {
   Guard,
   Header,
   keyBytesInline,
+  OwnerRow,
+  OwnerState,
   Page,
   pageBytes,
   pageLarge,
@@ -42,7 +44,27 @@ export function auditEmpty(registry: Registry, kinds: Iterable<string>): void {
 export async function auditEmptyOnceSwept(registry: Registry, kinds: Iterable<string>): Promise<void> {
   for (const kind of kinds) for (const { id } of [...registry.list(kind)]) registry.unregister(kind, id);
   await until('the dead are swept', () => total(registry.partitionStats()).entries === 0);
+  await untilAtRest(registry.handle);
   auditEmpty(registry, kinds);
+}
+
+/** `audit`, once the coordinator has swept up after all who have died. */
+export async function auditOnceSwept(handle: RegistryHandle): Promise<void> {
+  await untilAtRest(handle);
+  audit(handle);
+}
+
+/** Until no row of an owner or a thread is still to be freed, and nobody holds the lock of the rows. */
+async function untilAtRest(handle: RegistryHandle): Promise<void> {
+  const control = new Int32Array(handle.control);
+  const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
+  const rows = control.subarray(map.owners, map.kinds);
+  const dead = (_: number, at: number) =>
+    at % OwnerRow.words === OwnerRow.epoch && (Atomics.load(rows, at) & OwnerState.mask) === OwnerState.dead;
+  await until(
+    'the coordinator is at rest',
+    () => !rows.some(dead) && Atomics.load(control, map.control + Guard.lock) === 0,
+  );
 }
 
 export function total(stats: readonly PartitionStats[]): { entries: number; valueBytes: number } {

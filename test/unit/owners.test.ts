@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry } from '../../src/engine/index.ts';
 import { limits } from '../../src/shared/limits.ts';
-import { audit, total } from '../support/bookkeeping.ts';
+import { audit, auditOnceSwept, total } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
 import { until } from '../support/waiting.ts';
@@ -49,7 +49,7 @@ test(`what one with over ${limits.ownerTrackedMax} names had is swept`, async ()
   assert.is(registry.count(), 0);
   await until('the sweep', () => total(registry.partitionStats()).entries === 0);
   assert.is(total(registry.partitionStats()).valueBytes, 0);
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 test('closing twice is no error, and using closes', async () => {
@@ -149,7 +149,23 @@ test('owners end with their thread', async () => {
   await thread.end();
   assert.is(registry.count('session'), 0);
   await until('the sweep', () => total(registry.partitionStats()).entries === 0);
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
+});
+
+test('owners end with their attachment, also for who has cached their names', async () => {
+  await using registry = await Registry.open();
+  const attached = Registry.attach(registry.handle);
+  const session = attached.owner();
+  attached.register('session', 'x', { owner: session });
+  const ref = registry.ref('session', 'x');
+  assert.ok(ref.current() && registry.whereis('session', 'x') && session.alive);
+  const closing = attached.close();
+  // Nobody had a turn yet to mark the owner itself: its thread's end is what counts.
+  assert.is(ref.current(), undefined);
+  assert.is(registry.whereis('session', 'x'), undefined);
+  assert.not.ok(registry.has('session', 'x'));
+  assert.not.ok(session.alive);
+  await closing;
 });
 
 test('10,000 owners at once, closed in any order', async () => {

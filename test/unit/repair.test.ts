@@ -191,8 +191,14 @@ function memoryOf({ control, shards }: TableBuffers): ShardMemory {
   return new ShardMemory(words, map.shard(0), shards[0]);
 }
 
-for (const mutation of cases) {
-  test(`${mutation.name}: at each write`, () =>
+/** Who repairs: the coordinator, that knows of the death; or the next writer, that meets the lock. */
+const repairs: Record<string, (scene: ReturnType<typeof stage>) => void> = {
+  'repaired by the coordinator': ({ other, dying }) => void other.shard.recoverFrom(dying.slot, dying.epoch),
+  'repaired by the next writer': ({ other }) => other.shard.exclusively(() => {}),
+};
+
+for (const [mutation, [by, repair]] of cases.flatMap((mutation) => Object.entries(repairs).map((r) => [mutation, r] as const))) {
+  test(`${mutation.name}: at each write, ${by}`, () =>
     withWatchedAtomics(() => {
       const { states, writes } = statesOf(mutation);
       for (let write = 0; write < writes; write++) {
@@ -204,11 +210,13 @@ for (const mutation of cases) {
         );
         const seen = key(other.content());
         assert.ok(states.has(seen), `write ${write} of ${writes}`);
-        other.shard.recoverFrom(dying.slot, dying.epoch);
+        repair(scene);
         checkAftermath(mutation, scene, seen);
       }
     }));
+}
 
+for (const mutation of cases) {
   test(`${mutation.name}: at each write of the repair, too`, () =>
     withWatchedAtomics(() => {
       const { writes } = statesOf(mutation);
