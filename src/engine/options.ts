@@ -12,7 +12,7 @@ export interface RegistryOptions {
   readonly configBytesMax?: number;
   /** Memory for the configs and long names of one shard, in bytes. Default 268,435,456 (256 MiB). */
   readonly valueBytesPerShardMax?: number;
-  /** Threads attached at the same time, the coordinator among them. Default 256, limit 4,094. */
+  /** Attachments at the same time, the opener's among them. Default 256, limit 4,093. */
   readonly threadsMax?: number;
   /** Owners smaller than a thread, at the same time. Default 65,536, limit 1,048,576. */
   readonly ownersMax?: number;
@@ -23,7 +23,7 @@ const bounds: Record<keyof RegistryOptions, readonly [min: number, max: number]>
   entriesPerShardMax: [1, limits.entriesPerShardMax],
   configBytesMax: [1, limits.configBytesMax],
   valueBytesPerShardMax: [limits.valueBytesPerShardMin, limits.valueBytesPerShardMax],
-  threadsMax: [2, limits.threadsMax],
+  threadsMax: [1, limits.threadsMax],
   ownersMax: [0, limits.ownersMax],
 };
 

@@ -15,7 +15,6 @@ export class Owner implements Disposable {
   readonly #table: Table;
   readonly #isDetached: () => boolean;
   readonly #requestSweep: () => void;
-  readonly #cleanups = new Set<() => void>();
   readonly #registrations = new Set<Registration>();
   #untracked = false;
 
@@ -35,7 +34,6 @@ export class Owner implements Disposable {
   /** Ends the owner: one store, however many names it has; their memory is freed after it. Closing twice is no error.
    *  @throws {RegistryError} `BUSY`: the owner has ended all the same */
   close(): void {
-    this.runCleanups();
     if (!this.#table.owners.kill(this.slot, this.epoch) || this.#isDetached()) return;
     let freed = false;
     try {
@@ -52,12 +50,6 @@ export class Owner implements Disposable {
     this.close();
   }
 
-  /** @internal */
-  runCleanups(): void {
-    for (const cleanup of this.#cleanups) cleanup();
-    this.#cleanups.clear();
-  }
-
   /** @internal Remembers what to free at the end; with very many names that is left to the coordinator's sweep. */
   track(registration: Registration): void {
     if (this.#registrations.size < limits.ownerTrackedMax) this.#registrations.add(registration);
@@ -67,12 +59,6 @@ export class Owner implements Disposable {
   /** @internal */
   forget(registration: Registration): void {
     this.#registrations.delete(registration);
-  }
-
-  /** @internal Runs `cleanup` when the owner closes. @returns how to take that back. */
-  onClose(cleanup: () => void): () => void {
-    this.#cleanups.add(cleanup);
-    return () => this.#cleanups.delete(cleanup);
   }
 
   /** @internal */

@@ -7,6 +7,7 @@ import { Outcome } from '../shared/shard-mutations.ts';
 import { allocateTable, Table, type TableBuffers } from '../shared/table.ts';
 import { CoordinatorLink } from '../workers/coordinator-link.ts';
 import { watchWorkers } from '../workers/worker-watch.ts';
+import { AbortWatch } from './abort.ts';
 import type { Entry } from './entry.ts';
 import { AlreadyRegisteredError } from './errors.ts';
 import { KindCache, LookupCache } from './lookup-cache.ts';
@@ -62,6 +63,7 @@ export class Registry implements Disposable, AsyncDisposable {
   readonly #self: Owner;
   readonly #host: RegistrationHost;
   readonly #cache = new LookupCache();
+  readonly #aborts = new AbortWatch();
   #lastKind: string | undefined;
   #lastNames = new KindCache();
   readonly #life = { closed: false };
@@ -248,7 +250,6 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#life.closed = true;
     this.#lastKind = undefined;
     this.#unwatch();
-    this.#self.runCleanups();
     if (this.#opener) this.#table.close();
     this.#table.detach();
     await this.#link.close(this.#opener);
@@ -300,6 +301,9 @@ export class Registry implements Disposable, AsyncDisposable {
   #register(kind: string, id: string, options: RegisterOptions, update: boolean): Registration | undefined {
     this.#checkOpen();
     const { signal, owner = this.#self } = options;
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new RegistryError('INVALID_OPTION', `signal is ${String(signal)}: an AbortSignal`);
+    }
     signal?.throwIfAborted();
     if (!(owner instanceof Owner) || !owner.belongsTo(this.#table)) {
       throw new RegistryError('INVALID_OPTION', 'owner is not of this registry in this thread: use registry.owner()');
@@ -327,7 +331,7 @@ export class Registry implements Disposable, AsyncDisposable {
       throw ownerDead(kind, id);
     }
     if (owner !== this.#self) this.#track(registration, owner);
-    if (signal !== undefined) unregisterOnAbort(registration, signal, owner);
+    if (signal !== undefined) this.#aborts.add(registration, signal);
     return registration;
   }
 
@@ -419,11 +423,4 @@ function ownerDead(kind: string, id: string): RegistryError {
 function checkVersion(version: number): number {
   if (Number.isSafeInteger(version) && version > 0) return version;
   throw new RegistryError('INVALID_OPTION', `version is ${String(version)}: pass the version of an Entry`);
-}
-
-function unregisterOnAbort(registration: Registration, signal: AbortSignal, owner: Owner): void {
-  const onAbort = () => registration.unregister();
-  const forget = () => signal.removeEventListener('abort', onAbort);
-  signal.addEventListener('abort', onAbort, { once: true });
-  registration.cleanups.push(forget, owner.onClose(forget));
 }

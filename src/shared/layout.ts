@@ -41,10 +41,8 @@ export const Header = {
   kinds: 17,
   /** Deaths so far, of owners and threads, counted after the fact: a hint that there is something to sweep. */
   deaths: 18,
-  /** The line of the coordinator: see workers/coordinator-link.ts. */
+  /** A line of its own: coordinators started so far. See workers/coordinator-link.ts. */
   coordinatorGeneration: 32,
-  coordinatorSlot: 33,
-  coordinatorEpoch: 34,
   words: 64,
 } as const;
 
@@ -133,6 +131,9 @@ export const OwnerRow = { epoch: 0, thread: 1, threadEpoch: 2, nextFree: 3, word
 export const OwnerState = { free: 0, alive: 1, dead: 2, mask: 3, step: 4 } as const;
 /** At this epoch a row is dead for good: the next tenancy would come near the sign bit. */
 export const ownerEpochMax = 0x7ffffff0;
+
+/** The thread row that is kept for the coordinator. `Header.threadsMax` counts it. */
+export const COORDINATOR_SLOT = 0;
 
 /** One kind: its length in bytes, then its UTF-8 bytes. Complete before `Header.kinds` counts it, then constant. */
 export const KindRow = { byteLength: 0, bytes: 1, words: 80 } as const;

@@ -10,8 +10,8 @@ export const limits = {
   shardsMax: 256,
   /** Entries in one shard: a record id is 20 bits of an index word, and id 0 is reserved. */
   entriesPerShardMax: (1 << 20) - 1,
-  /** Threads attached at once: a lock word has 12 bits for its holder, and 0 means nobody. */
-  threadsMax: 4094,
+  /** Threads attached at once: a lock word has 12 bits for its holder, 0 means nobody, one is the coordinator. */
+  threadsMax: 4093,
   /** Owners smaller than a thread, at once: 64 B of address space each. */
   ownersMax: 1 << 20,
   /** Different kinds over a registry's life: kinds are type names, kept for good so that readers need no lock. */

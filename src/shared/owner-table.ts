@@ -1,6 +1,14 @@
 import { threadId } from 'node:worker_threads';
 import { Guarded } from './guard.ts';
-import { Control, type ControlMap, OwnerRow, OwnerState, ownerEpochMax, ThreadInfo } from './layout.ts';
+import {
+  COORDINATOR_SLOT,
+  Control,
+  type ControlMap,
+  OwnerRow,
+  OwnerState,
+  ownerEpochMax,
+  ThreadInfo,
+} from './layout.ts';
 import { currentKernelThread, kernelThreadState } from './liveness.ts';
 import type { Owners } from './owners.ts';
 
@@ -23,30 +31,56 @@ export class OwnerTable extends Guarded {
    * @returns its slot, or -1 when `threadsMax` threads are attached.
    */
   claimThread(): number {
-    const words = this.control;
-    const kernel = currentKernelThread();
-    for (let slot = 0; slot < this.#owners.threadsMax; slot++) {
-      const row = this.#row(slot);
-      const info = this.#info(slot);
-      const epoch = Atomics.load(words, row + OwnerRow.epoch);
-      if ((epoch & OwnerState.mask) !== OwnerState.free || epoch + OwnerState.step > ownerEpochMax) continue;
-      if (Atomics.compareExchange(words, info + ThreadInfo.claim, 0, threadId + 1) !== 0) continue;
-      words[info + ThreadInfo.startTicks] = kernel.startTicks;
-      words[info + ThreadInfo.tid] = kernel.tid;
-      // Read again: between the first look and the claim the row may have lived a whole tenancy.
-      const alive = Atomics.load(words, row + OwnerRow.epoch) + OwnerState.alive;
-      words[row + OwnerRow.thread] = slot;
-      words[row + OwnerRow.threadEpoch] = alive;
-      Atomics.store(words, row + OwnerRow.epoch, alive);
-      return slot;
+    for (let slot = COORDINATOR_SLOT + 1; slot < this.#owners.threadsMax; slot++) {
+      const claim = this.#info(slot) + ThreadInfo.claim;
+      if (!this.#isFree(slot) || Atomics.compareExchange(this.control, claim, 0, threadId + 1) !== 0) continue;
+      // Look again: between the first look and the claim the row may have had a tenant, whose end is being settled.
+      if (this.#isFree(slot)) {
+        this.#occupy(slot, this.#owners.epoch(slot));
+        return slot;
+      }
+      Atomics.store(this.control, claim, 0);
     }
     return -1;
+  }
+
+  /**
+   * Claims the coordinator's own row, so that one can always start, however many threads are attached. Its tenant before
+   * must have ended. @returns that one's epoch, whose locks the new tenant is to recover; -1 when it still runs.
+   */
+  claimCoordinator(): number {
+    const slot = COORDINATOR_SLOT;
+    const claim = this.#info(slot) + ThreadInfo.claim;
+    const before = Atomics.load(this.control, claim);
+    if (before !== 0 && this.#owners.hasKernelThread(slot) && !this.#owners.threadEnded(slot)) return -1;
+    if (Atomics.compareExchange(this.control, claim, before, threadId + 1) !== before) return -1;
+    const epoch = this.#owners.epoch(slot);
+    const free = before === 0 ? epoch : (epoch & ~OwnerState.mask) + OwnerState.step;
+    this.#occupy(slot, free);
+    return before === 0 ? free : (epoch & ~OwnerState.mask) + OwnerState.alive;
+  }
+
+  #isFree(slot: number): boolean {
+    const epoch = this.#owners.epoch(slot);
+    return (epoch & OwnerState.mask) === OwnerState.free && epoch + OwnerState.step <= ownerEpochMax;
+  }
+
+  /** The claimer writes its row and comes alive. */
+  #occupy(slot: number, free: number): void {
+    const words = this.control;
+    const row = this.#row(slot);
+    const kernel = currentKernelThread();
+    words[this.#info(slot) + ThreadInfo.startTicks] = kernel.startTicks;
+    words[this.#info(slot) + ThreadInfo.tid] = kernel.tid;
+    words[row + OwnerRow.thread] = slot;
+    words[row + OwnerRow.threadEpoch] = free + OwnerState.alive;
+    Atomics.store(words, row + OwnerRow.epoch, free + OwnerState.alive);
   }
 
   /** Frees thread rows whose claimer was killed before its epoch came alive. */
   freeBrokenClaims(): void {
     const words = this.control;
-    for (let slot = 0; slot < this.#owners.threadsMax; slot++) {
+    for (let slot = COORDINATOR_SLOT + 1; slot < this.#owners.threadsMax; slot++) {
       const info = this.#info(slot);
       const claim = Atomics.load(words, info + ThreadInfo.claim);
       if (claim === 0 || (this.#owners.epoch(slot) & OwnerState.mask) !== OwnerState.free) continue;
@@ -85,7 +119,7 @@ export class OwnerTable extends Guarded {
   dead(): [slot: number, epoch: number][] {
     const found: [number, number][] = [];
     const slots = this.#owners.threadsMax + this.control[this.#map.control + Control.ownersUsed];
-    for (let slot = 0; slot < slots; slot++) {
+    for (let slot = COORDINATOR_SLOT + 1; slot < slots; slot++) {
       let epoch = this.#owners.epoch(slot);
       if (this.#owners.isAlive(epoch) && !this.#owners.alive(slot, epoch)) {
         this.#owners.kill(slot, epoch);

@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { tablePages } from './arena.ts';
 import { RegistryError } from './errors.ts';
 import { Kinds } from './kinds.ts';
-import { ControlMap, Header, LAYOUT_VERSION, MAGIC, pageBytes, RegistryState } from './layout.ts';
+import { COORDINATOR_SLOT, ControlMap, Header, LAYOUT_VERSION, MAGIC, pageBytes, RegistryState } from './layout.ts';
 import { limits } from './limits.ts';
 import { NameKey } from './name-key.ts';
 import { OwnerTable } from './owner-table.ts';
@@ -29,14 +29,14 @@ export interface TableBuffers {
 
 /** Allocates a table and writes the words it starts with. */
 export function allocateTable(options: TableOptions): TableBuffers {
-  const map = new ControlMap(options.shards, options.threadsMax, options.ownersMax);
+  const map = new ControlMap(options.shards, options.threadsMax + 1, options.ownersMax);
   const pagesMax = Math.ceil(options.valueBytesPerShardMax / pageBytes);
   const control = new SharedArrayBuffer(map.words * 4);
   const words = new Int32Array(control);
   words[Header.magic] = MAGIC;
   words[Header.layoutVersion] = LAYOUT_VERSION;
   words[Header.shards] = options.shards;
-  words[Header.threadsMax] = options.threadsMax;
+  words[Header.threadsMax] = options.threadsMax + 1; // and the coordinator
   words[Header.ownersMax] = options.ownersMax;
   words[Header.entriesPerShardMax] = options.entriesPerShardMax;
   words[Header.configBytesMax] = options.configBytesMax;
@@ -64,8 +64,8 @@ export class Table {
   readonly #shift: number;
 
   /** Attaches the calling thread. Takes no lock and needs no other thread to run.
-   *  @throws {RegistryError} `INCOMPATIBLE_HANDLE`, `CLOSED`, `THREADS_FULL` */
-  constructor(buffers: TableBuffers) {
+   *  @throws {RegistryError} `INCOMPATIBLE_HANDLE`, `CLOSED`, `THREADS_FULL`; `COORDINATOR_FAILED` when one runs */
+  constructor(buffers: TableBuffers, role: 'thread' | 'coordinator' = 'thread') {
     checkBuffers(buffers);
     const control = new Int32Array(buffers.control);
     this.control = control;
@@ -73,11 +73,13 @@ export class Table {
     const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
     this.owners = new Owners(control, map, control[Header.threadsMax], control[Header.ownersMax]);
     this.ownerTable = new OwnerTable(control, map, this.owners);
-    this.slot = claimThread(this.ownerTable);
+    const predecessor = role === 'coordinator' ? this.ownerTable.claimCoordinator() : 0;
+    if (predecessor === -1) throw new RegistryError('COORDINATOR_FAILED', 'the coordinator before this one still runs');
+    this.slot = role === 'coordinator' ? COORDINATOR_SLOT : claimThread(this.ownerTable);
     if (this.slot === -1) {
       throw new RegistryError(
         'THREADS_FULL',
-        `${this.owners.threadsMax} threads are attached: close registries you no longer need or raise threadsMax`,
+        `${this.owners.threadsMax - 1} threads are attached: close registries you no longer need or raise threadsMax`,
       );
     }
     this.epoch = this.owners.epoch(this.slot);
@@ -87,6 +89,7 @@ export class Table {
     this.readers = memories.map((memory) => new ShardReader(memory, this.owners));
     this.shards = memories.map((memory) => new Shard(memory, this.owners));
     for (const lock of this.#locks()) lock.hold(this.slot, this.epoch);
+    if (role === 'coordinator') this.recoverLocks(this.slot, predecessor);
     this.#shift = Math.clz32(this.shards.length) + 1;
   }
 

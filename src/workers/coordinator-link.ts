@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { RegistryError } from '../shared/errors.ts';
-import { Header } from '../shared/layout.ts';
+import { COORDINATOR_SLOT, Header } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
 import type { Table, TableBuffers } from '../shared/table.ts';
 import { coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
@@ -56,29 +56,29 @@ export class CoordinatorLink {
     this.connect();
   }
 
-  /** Connects to the coordinator of the day, and again whenever that one ends. */
-  connect(): void {
+  /** Connects to the coordinator of the day, and again whenever that one ends.
+   *  @param welcomeAt when it last welcomed us, if it has not ended for certain since */
+  connect(welcomeAt = 0): void {
     const { control } = this.#table;
     const generation = Atomics.load(control, Header.coordinatorGeneration);
     const socket = connect(coordinatorAddress(this.#buffers, generation));
     this.#socket = socket;
     socket.unref();
     socket.write(frame(this.#buffers, FrameType.hello, this.#table.slot));
-    let connectedAt = 0;
-    socket.on('connect', () => {
-      connectedAt = performance.now();
-      this.#retryMs = RETRY_FIRST_MS;
-      this.#failingSince = 0;
-    });
     const read = frameReader(this.#buffers);
     socket.on('data', (chunk) => {
       for (const { type } of read(chunk) ?? []) {
+        if (type === FrameType.welcome) {
+          welcomeAt = performance.now();
+          this.#retryMs = RETRY_FIRST_MS;
+          this.#failingSince = 0;
+        }
         // This is a turn of the event loop of its own, so what this thread still holds it has abandoned.
         if (type === FrameType.recover && !this.#closed) this.#table.recoverLocks(this.#table.slot, this.#table.epoch);
       }
     });
     socket.on('error', () => {}); // 'close' follows
-    socket.on('close', () => this.#lost(generation, connectedAt));
+    socket.on('close', () => this.#lost(generation, welcomeAt));
   }
 
   requestSweep(): void {
@@ -101,14 +101,17 @@ export class CoordinatorLink {
     this.#socket?.write(frame(this.#buffers, type, argument));
   }
 
-  #lost(generation: number, connectedAt: number): void {
+  /** The socket has closed. A coordinator that had welcomed us and does not run has ended, and so has one that has not
+   *  let anybody in for long; any other only hung up on us. */
+  #lost(generation: number, welcomeAt: number): void {
     if (this.#closed || this.#table.closed) return;
     const now = performance.now();
-    const ended = connectedAt !== 0;
     this.#failingSince ||= now;
-    if (ended || now - this.#failingSince > limits.coordinatorStartMs) {
+    const { owners } = this.#table;
+    const runs = owners.hasKernelThread(COORDINATOR_SLOT) && !owners.threadEnded(COORDINATOR_SLOT);
+    if (!runs && (welcomeAt !== 0 || now - this.#failingSince > limits.coordinatorStartMs)) {
       // One that ends as soon as it runs is not started again and again at once.
-      const restMs = ended && now - connectedAt < limits.coordinatorRestMs ? limits.coordinatorRestMs : 0;
+      const restMs = welcomeAt !== 0 && now - welcomeAt < limits.coordinatorRestMs ? limits.coordinatorRestMs : 0;
       this.#failingSince = 0;
       this.#retryMs = RETRY_FIRST_MS;
       this.#later(restMs, () => {
@@ -117,7 +120,8 @@ export class CoordinatorLink {
       });
       return;
     }
-    this.#later(this.#retryMs, () => this.connect());
+    // (On its way out its thread may still be there for a moment: it is asked for again at the next failure.)
+    this.#later(this.#retryMs, () => this.connect(welcomeAt));
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
   }
 

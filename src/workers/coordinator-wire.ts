@@ -15,11 +15,12 @@ import type { TableBuffers } from '../shared/table.ts';
  *                         sweep            an owner with many names has died
  *                         suspect slot     a lock of that living thread has not come back for long
  *                         stop             the registry is closed
- * coordinator → thread    recover          if you have abandoned a lock, give it back
+ * coordinator → thread    welcome          the hello was heard
+ *                         recover          if you have abandoned a lock, give it back
  * ```
  * The secret lies in the shared memory: other processes may see the socket's name, not that.
  */
-export const FrameType = { hello: 1, sweep: 2, suspect: 3, stop: 4, recover: 5 } as const;
+export const FrameType = { hello: 1, sweep: 2, suspect: 3, stop: 4, recover: 5, welcome: 6 } as const;
 export const FRAME_BYTES = 16;
 const SECRET_BYTES = 8;
 

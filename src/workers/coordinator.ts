@@ -5,7 +5,8 @@ import { limits } from '../shared/limits.ts';
 import type { Table, TableBuffers } from '../shared/table.ts';
 import { coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
 
-/** Connections that have not said hello yet, at once: ours say it with their first bytes. */
+/** Connections that have not said hello, at once. Ours say it in the first turn of their thread; when there are more, the
+ *  oldest is hung up on. Its thread, if it is one of ours, connects again, and until then the kernel is asked for it. */
 const STRANGERS_MAX = 64;
 
 /**
@@ -19,7 +20,9 @@ export class Coordinator {
   readonly #generation: number;
   readonly #server: Server;
   readonly #sockets = new Map<number, Socket>();
-  #strangers = 0;
+  readonly #strangers = new Set<Socket>();
+  /** Slots that are being looked at until their thread has ended, or has connected. */
+  readonly #suspects = new Set<number>();
   #sweeping = false;
   #sweepAgain = false;
   readonly #stopped: () => void;
@@ -32,14 +35,10 @@ export class Coordinator {
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
-  /** Takes over from the coordinator before, then listens. */
+  /** Listens, then looks for whom the time without a coordinator has ended. */
   async start(): Promise<void> {
-    const { control, slot, epoch } = this.#table;
-    const before = control[Header.coordinatorSlot];
-    const beforeEpoch = control[Header.coordinatorEpoch];
-    if (beforeEpoch !== 0) this.#table.bury(before, beforeEpoch);
-    control[Header.coordinatorSlot] = slot;
-    control[Header.coordinatorEpoch] = epoch;
+    const { control, owners } = this.#table;
+    this.#server.maxConnections = owners.threadsMax + STRANGERS_MAX + 1;
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(coordinatorAddress(this.#buffers, this.#generation), resolve);
@@ -53,11 +52,9 @@ export class Coordinator {
   }
 
   #accept(socket: Socket): void {
-    if (this.#strangers >= STRANGERS_MAX) {
-      socket.destroy();
-      return;
-    }
-    this.#strangers++;
+    this.#strangers.add(socket);
+    const [oldest] = this.#strangers;
+    if (this.#strangers.size > STRANGERS_MAX) oldest.destroy();
     let tenant: { slot: number; epoch: number } | undefined;
     const read = frameReader(this.#buffers);
     socket.on('error', () => {}); // 'close' follows
@@ -68,24 +65,24 @@ export class Coordinator {
         return;
       }
       for (const { type, argument } of frames) {
-        if (type === FrameType.hello && tenant === undefined && argument < this.#table.owners.threadsMax) {
-          this.#strangers--;
+        if (tenant !== undefined) this.#handle(type, argument);
+        else if (type === FrameType.hello && argument < this.#table.owners.threadsMax) {
           tenant = { slot: argument, epoch: this.#table.owners.epoch(argument) };
+          this.#strangers.delete(socket);
           this.#sockets.set(argument, socket);
-        } else {
-          this.#handle(type, argument);
+          socket.write(frame(this.#buffers, FrameType.welcome, this.#generation));
         }
       }
     });
     socket.on('close', () => {
       if (tenant === undefined) {
         // A thread may end before its first turn, with its hello unsent: look for whom the kernel has ended.
-        this.#strangers--;
+        this.#strangers.delete(socket);
         this.#checkThreads();
         return;
       }
       if (this.#sockets.get(tenant.slot) === socket) this.#sockets.delete(tenant.slot);
-      this.#checkEnded(tenant.slot, tenant.epoch, limits.deathCheckFirstMs);
+      this.#suspect(tenant.slot, tenant.epoch);
     });
   }
 
@@ -96,22 +93,26 @@ export class Coordinator {
     } else if (type === FrameType.stop) this.#stop();
   }
 
-  /** Its socket has closed. The kernel says whether it has ended: a thread on its way out takes a moment, and one that
+  #suspect(slot: number, epoch: number): void {
+    if (this.#suspects.has(slot)) return;
+    this.#suspects.add(slot);
+    this.#checkEnded(slot, epoch, limits.deathCheckFirstMs);
+  }
+
+  /** A thread without a socket. The kernel says whether it has ended: one on its way out takes a moment, and one that
    *  lost its socket otherwise lives on and connects again. */
   #checkEnded(slot: number, epoch: number, delayMs: number): void {
     const { owners } = this.#table;
-    if (owners.epoch(slot) !== epoch || !owners.isAlive(epoch)) {
-      this.#requestSweep(); // it had detached, or was buried
+    const gone = owners.epoch(slot) !== epoch || !owners.isAlive(epoch); // it had detached, or was buried
+    if (!gone && !this.#sockets.has(slot) && owners.hasKernelThread(slot) && !owners.threadEnded(slot)) {
+      const again = Math.min(delayMs * 2, limits.deathCheckLastMs);
+      setTimeout(() => this.#checkEnded(slot, epoch, again), delayMs);
       return;
     }
-    if (this.#sockets.has(slot)) return;
-    if (owners.threadEnded(slot) || !owners.hasKernelThread(slot)) {
-      this.#table.bury(slot, epoch);
-      this.#requestSweep();
-      return;
-    }
-    const again = Math.min(delayMs * 2, limits.deathCheckLastMs);
-    setTimeout(() => this.#checkEnded(slot, epoch, again), delayMs);
+    this.#suspects.delete(slot);
+    if (!gone && this.#sockets.has(slot)) return;
+    if (!gone) this.#table.bury(slot, epoch);
+    this.#requestSweep();
   }
 
   /** Looks at every attached thread without a socket. */
@@ -120,7 +121,7 @@ export class Coordinator {
     for (let slot = 0; slot < owners.threadsMax; slot++) {
       const epoch = owners.epoch(slot);
       if (!owners.isAlive(epoch) || slot === this.#table.slot || this.#sockets.has(slot)) continue;
-      if (owners.hasKernelThread(slot)) this.#checkEnded(slot, epoch, limits.deathCheckFirstMs);
+      if (owners.hasKernelThread(slot)) this.#suspect(slot, epoch);
     }
   }
 

@@ -4,7 +4,7 @@ import { Coordinator } from './coordinator.ts';
 import type { CoordinatorData } from './coordinator-link.ts';
 
 const { handle, generation } = workerData as CoordinatorData;
-const table = new Table(handle);
+const table = new Table(handle, 'coordinator');
 const coordinator = new Coordinator(table, handle, generation, () => process.exit());
 await coordinator.start();
 parentPort?.postMessage('listening');

@@ -366,8 +366,8 @@ export class Explorer {
   #reset(): void {
     for (let n = this.#undo.length - 1; n >= 0; n--) {
       const { words, index, value, bytes, from, content } = this.#undo[n];
-      if (bytes && content) bytes.set(content, from);
-      else words[index] = value;
+      if (!bytes) words[index] = value;
+      else if (content?.length) bytes.set(content, from);
     }
     this.#undo.length = 0;
     this.#dead.clear();

@@ -233,6 +233,13 @@ export const mutants: readonly Mutant[] = [
     replace: 'void id;',
   },
   {
+    name: 'a writer does not look for pages that others have added',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'another thread has grown the arena',
+    find: 'if (!this.memory.coverArena(pages * pageBytes)) throw',
+    replace: 'if (pages < 0) throw',
+  },
+  {
     name: 'a second notice of a death kills the next tenant of the slot',
     file: 'shared/owners.ts',
     caughtBy: 'a death told twice',

@@ -60,6 +60,12 @@ export const programs: readonly Program[] = [
     names: [a],
   },
   {
+    name: 'another thread has grown the arena | register into one of its pages',
+    setup: by(0, ...[10, 60, 200, 500, 1200, 2500].map((size) => register(`size${size}`, 'y'.repeat(size)))),
+    threads: [[update('size10', 'z'.repeat(200))], [register(a, 'x'.repeat(2500)), update('size1200', 'w')]],
+    names: [a, 'size10', 'size1200', 'size2500'],
+  },
+  {
     name: 'a death told twice, of a slot that has its next tenant | whereis of what that one registered',
     setup: [...by(2, register(a)), ...by(0, bury(2), { op: 'rebirth', thread: 2 }), ...by(2, register(b))],
     threads: [[{ op: 'buryAgain', thread: 2 }], [whereis(b)], []],

@@ -24,6 +24,8 @@ export type Result = string;
 export type Steps<T> = Generator<Access, T, string | undefined>;
 
 const THREADS_MAX = 6;
+/** And the coordinator's row. */
+const ROWS = THREADS_MAX + 1;
 const outcomes = ['done', 'taken', 'full', 'notFound', 'changed'];
 
 /** A table of one shard, small, with a fixed hash key, and virtual threads attached to it. */
@@ -31,7 +33,7 @@ export class World {
   readonly #source: SteppedSource;
   readonly #buffers;
   readonly control: Int32Array<SharedArrayBuffer>;
-  readonly map = new ControlMap(1, THREADS_MAX, 2);
+  readonly map = new ControlMap(1, ROWS, 2);
   readonly actors: Actor[] = [];
   readonly sameHash: boolean;
 
@@ -98,7 +100,7 @@ export class Actor {
     this.thread = thread;
     this.world = world;
     const { control, map, buffers } = world;
-    this.owners = new source.Owners(control, map, THREADS_MAX, 2);
+    this.owners = new source.Owners(control, map, ROWS, 2);
     this.ownerTable = new source.OwnerTable(control, map, this.owners);
     $run(thread);
     this.memory = new source.ShardMemory(control, map.shard(0), buffers.shards[0]);

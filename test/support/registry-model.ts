@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import {
@@ -573,6 +574,7 @@ export async function runModel(options: RegistryOptions, commands: Iterable<Comm
   } finally {
     await real.reader.close();
     await real.registry.close();
+    await turn(); // for their sockets, which find no coordinator
   }
 }
 

@@ -194,10 +194,15 @@ function memoryOf({ control, shards }: TableBuffers): ShardMemory {
 /** Who repairs: the coordinator, that knows of the death; or the next writer, that meets the lock. */
 const repairs: Record<string, (scene: ReturnType<typeof stage>) => void> = {
   'repaired by the coordinator': ({ other, dying }) => void other.shard.recoverFrom(dying.slot, dying.epoch),
-  'repaired by the next writer': ({ other }) => other.shard.exclusively(() => {}),
+  'repaired by the next writer': ({ other }) => {
+    other.register('next', small);
+    other.unregister('next');
+  },
 };
 
-for (const [mutation, [by, repair]] of cases.flatMap((mutation) => Object.entries(repairs).map((r) => [mutation, r] as const))) {
+for (const [mutation, [by, repair]] of cases.flatMap((mutation) =>
+  Object.entries(repairs).map((r) => [mutation, r] as const),
+)) {
   test(`${mutation.name}: at each write, ${by}`, () =>
     withWatchedAtomics(() => {
       const { states, writes } = statesOf(mutation);
