@@ -29,6 +29,7 @@ export class SharedEntry implements Entry {
   readonly id: string;
   readonly version: number;
   readonly owner: OwnerInfo;
+  readonly #textLength: number;
   #text: string | undefined;
   #config: JsonValue | undefined | typeof undecoded = undecoded;
 
@@ -38,7 +39,13 @@ export class SharedEntry implements Entry {
     this.version = version;
     this.owner = owner;
     this.#text = text;
+    this.#textLength = text?.length ?? 0;
     Object.freeze(this);
+  }
+
+  /** Characters of the config's JSON. */
+  get textLength(): number {
+    return this.#textLength;
   }
 
   get config(): JsonValue | undefined {

@@ -9,14 +9,20 @@ export class KindCache {
   old = new Map<string, Resolution>();
 }
 
-/** A thread's resolutions by kind and id, bounded. */
+/** Bytes a cached name takes besides its config: two maps' slots, the resolution, the entry. */
+const NAME_BYTES = 300;
+/** What a decoded config takes, to its JSON text. */
+const DECODED_FACTOR = 2;
+
+/** A thread's resolutions by kind and id, bounded in number and in estimated bytes. */
 export class LookupCache {
-  /** Names in one generation, over all kinds; a thread keeps at most twice as many, at about 350 bytes and the
-   *  decoded config each. Large enough for 100,000 names looked up at random. */
-  static readonly generationMax: number = 131_072;
+  /** Of one generation, over all kinds; a thread keeps two. Large enough for 100,000 names looked up at random. */
+  static readonly generationNamesMax: number = 131_072;
+  static readonly generationBytesMax: number = 1 << 26;
 
   readonly #kinds = new Map<string, KindCache>();
-  #young = 0;
+  #names = 0;
+  #bytes = 0;
 
   /** The names of a kind. Only for kinds that were registered, so there are at most `limits.kindsMax`. */
   kind(kind: string): KindCache {
@@ -28,18 +34,13 @@ export class LookupCache {
     return cache;
   }
 
+  /** Keeps what a lookup found. A name that is looked up after each of many changes counts each time: its generation
+   *  ends the sooner, which costs the others a move. */
   keep(names: KindCache, id: string, resolution: Resolution): void {
-    const before = names.young.size;
     names.young.set(id, resolution);
-    if (names.young.size === before) return;
-    if (++this.#young > LookupCache.generationMax) this.#rotate();
-  }
-
-  /** Names cached now. */
-  get size(): number {
-    let size = 0;
-    for (const { young, old } of this.#kinds.values()) size += young.size + old.size;
-    return size;
+    this.#names++;
+    this.#bytes += NAME_BYTES + DECODED_FACTOR * (resolution.entry?.textLength ?? 0);
+    if (this.#names > LookupCache.generationNamesMax || this.#bytes > LookupCache.generationBytesMax) this.#rotate();
   }
 
   #rotate(): void {
@@ -47,6 +48,7 @@ export class LookupCache {
       names.old = names.young;
       names.young = new Map();
     }
-    this.#young = 0;
+    this.#names = 0;
+    this.#bytes = 0;
   }
 }

@@ -250,6 +250,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#life.closed = true;
     this.#lastKind = undefined;
     this.#unwatch();
+    this.#aborts.end();
     if (this.#opener) this.#table.close();
     this.#table.detach();
     await this.#link.close(this.#opener);

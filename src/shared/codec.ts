@@ -1,4 +1,4 @@
-import { RegistryError } from './errors.ts';
+import { corrupt, RegistryError } from './errors.ts';
 
 /** What a config may be: anything JSON can say. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
@@ -47,9 +47,14 @@ export function encodeConfig(config: JsonInput): EncodedConfig {
   return new EncodedConfig(text, beyondLatin1.test(text));
 }
 
-/** Parses stored text and freezes it to its depth: one decoded value serves every caller of a thread. */
+/** Parses stored text and freezes it to its depth: one decoded value serves every caller of a thread.
+ *  @throws {RegistryError} `CORRUPT` */
 export function decodeConfig(text: string): JsonValue {
-  return deepFreeze(JSON.parse(text));
+  try {
+    return deepFreeze(JSON.parse(text));
+  } catch (error) {
+    throw corrupt(`a config that is not JSON: ${(error as Error).message}`);
+  }
 }
 
 function deepFreeze(value: JsonValue): JsonValue {

@@ -289,7 +289,10 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
       if ((memory.records[at + Record.version] & Version.live) === 0) continue;
       const hash = memory.records[at + Record.hash];
       let slot = hash & (size - 1);
-      while (index[start + slot] !== EMPTY) slot = (slot + 1) & (size - 1);
+      for (let probes = 0; index[start + slot] !== EMPTY; probes++) {
+        if (probes === size) throw corrupt('more records than the index has slots');
+        slot = (slot + 1) & (size - 1);
+      }
       index[start + slot] = entryWord(hash, id);
     }
     this.begin(Operation.resize, 0, descriptor, 0);

@@ -107,10 +107,10 @@ test('a death is noticed while the main thread is blocked', async () => {
 });
 
 test('a registry that a worker opened serves the others, and outlives its opener', async () => {
-  // This thread does not attach: what is noticed is noticed by the coordinator alone.
+  // This thread does not attach: what is noticed is noticed by the coordinator alone. And all slots are taken.
   const opener = await Thread.start();
   const handle: RegistryHandle = await opener.run(async (remote) => {
-    remote.registry = await remote.Registry.open({ shards: 2 });
+    remote.registry = await remote.Registry.open({ shards: 2, threadsMax: 3 });
     return remote.registry.handle;
   });
   await using observer = await Thread.start(handle);

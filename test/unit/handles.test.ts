@@ -106,7 +106,7 @@ test('a header that lies about its sizes is refused', () => {
 });
 
 test('a refused handle takes no thread slot', async () => {
-  await using small = await Registry.open({ shards: 1, threadsMax: 3 });
+  await using small = await Registry.open({ shards: 1, threadsMax: 2 });
   for (let n = 0; n < 10; n++) assert.throws(attach({ ...small.handle, shards: [] }));
   await using attached = Registry.attach(small.handle);
   assert.not.ok(attached.closed);

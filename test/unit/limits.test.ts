@@ -126,8 +126,8 @@ test('the index is cleaned of tombstones, not grown, when names come and go', as
   audit(registry.handle);
 });
 
-test('THREADS_FULL: as many threads as there may be, the coordinator among them', async () => {
-  await using registry = await Registry.open({ shards: 1, threadsMax: 3 });
+test('THREADS_FULL: as many threads as there may be, and the coordinator is none of them', async () => {
+  await using registry = await Registry.open({ shards: 1, threadsMax: 2 });
   await using attached = Registry.attach(registry.handle);
   assert.is(
     codeOf(() => Registry.attach(registry.handle)),

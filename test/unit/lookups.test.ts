@@ -140,7 +140,7 @@ test('another attachment of the same thread sees the same', async () => {
 
 test('more names than a thread caches are found all the same', () => {
   const names = 3_000;
-  const generationMax = LookupCache.generationMax;
+  const generationMax = LookupCache.generationNamesMax;
   Object.defineProperty(LookupCache, 'generationMax', { value: 1_000, configurable: true });
   try {
     for (let n = 0; n < names; n++) registry.register('server', `${n}`, { config: n });

@@ -17,7 +17,7 @@ const bounds: Required<{ [Name in keyof RegistryOptions]: [min: number, max: num
   entriesPerShardMax: [1, limits.entriesPerShardMax],
   configBytesMax: [1, limits.configBytesMax],
   valueBytesPerShardMax: [limits.valueBytesPerShardMin, limits.valueBytesPerShardMax],
-  threadsMax: [2, limits.threadsMax],
+  threadsMax: [1, limits.threadsMax],
   ownersMax: [0, limits.ownersMax],
 };
 
@@ -72,7 +72,7 @@ test('the smallest registry there can be works', async () => {
     entriesPerShardMax: 1,
     configBytesMax: 1,
     valueBytesPerShardMax: limits.valueBytesPerShardMin,
-    threadsMax: 2,
+    threadsMax: 1,
     ownersMax: 0,
   });
   registry.register('kind', 'only', { config: 1 });
