@@ -8,7 +8,15 @@ class Watch {
   readonly #signal: AbortSignal;
   readonly #registrations = new Map<string, Registration>();
   readonly #onAbort = () => {
-    for (const registration of this.#registrations.values()) registration.unregister();
+    const failures: unknown[] = [];
+    for (const registration of this.#registrations.values()) {
+      try {
+        registration.unregister();
+      } catch (error) {
+        failures.push(error); // one shard is busy: the others' names end all the same
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   };
   #pruneAt = SLACK;
 

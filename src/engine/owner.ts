@@ -15,7 +15,7 @@ export class Owner implements Disposable {
   readonly #table: Table;
   readonly #isDetached: () => boolean;
   readonly #requestSweep: () => void;
-  readonly #registrations = new Set<Registration>();
+  readonly #registrations = new Map<string, Registration>();
   #untracked = false;
 
   /** @internal Made by `registry.owner`. */
@@ -37,7 +37,8 @@ export class Owner implements Disposable {
     if (!this.#table.owners.kill(this.slot, this.epoch) || this.#isDetached()) return;
     let freed = false;
     try {
-      for (const { shard, record, born } of this.#registrations) this.#table.shards[shard].sweepRecord(record, born);
+      for (const { shard, record, born } of this.#registrations.values())
+        this.#table.shards[shard].sweepRecord(record, born);
       if (!this.#untracked) this.#table.ownerTable.reclaim(this.slot, this.epoch + 1);
       freed = !this.#untracked;
     } finally {
@@ -52,13 +53,15 @@ export class Owner implements Disposable {
 
   /** @internal Remembers what to free at the end; with very many names that is left to the coordinator's sweep. */
   track(registration: Registration): void {
-    if (this.#registrations.size < limits.ownerTrackedMax) this.#registrations.add(registration);
-    else this.#untracked = true;
+    const name = nameOf(registration);
+    if (this.#registrations.size < limits.ownerTrackedMax || this.#registrations.has(name)) {
+      this.#registrations.set(name, registration);
+    } else this.#untracked = true;
   }
 
   /** @internal */
   forget(registration: Registration): void {
-    this.#registrations.delete(registration);
+    this.#registrations.delete(nameOf(registration));
   }
 
   /** @internal */
@@ -66,3 +69,6 @@ export class Owner implements Disposable {
     return this.#table === table;
   }
 }
+
+/** What tells registrations apart; updating one by name makes another object for the same. */
+const nameOf = ({ shard, record, born }: Registration): string => `${shard} ${record} ${born}`;

@@ -206,7 +206,11 @@ export class Registry implements Disposable, AsyncDisposable {
   owner(): Owner {
     this.#checkOpen();
     const table = this.#table;
-    const slot = table.ownerTable.claimOwner(table.slot, table.epoch);
+    let slot = table.ownerTable.claimOwner(table.slot, table.epoch);
+    if (slot === -1) {
+      for (const _ of table.sweepDead());
+      slot = table.ownerTable.claimOwner(table.slot, table.epoch);
+    }
     if (slot === -1) {
       const max = table.owners.ownersMax;
       throw new RegistryError('OWNERS_FULL', `${max} owners are alive: close some or raise ownersMax`);
@@ -327,7 +331,7 @@ export class Registry implements Disposable, AsyncDisposable {
     const registration = new Registration(this.#host, kind, id, shardNumber, shard.record, shard.born);
     if (!owner.alive) {
       // It died between the two looks (the registry was closed, or this thread was thought dead): leave no entry.
-      registration.unregister();
+      shard.sweepRecord(registration.record, registration.born);
       this.#checkOpen();
       throw ownerDead(kind, id);
     }

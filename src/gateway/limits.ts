@@ -15,6 +15,10 @@ export const limits = {
   bodyDiscardBytesMax: 64 * 1_048_576,
   /** One message of a stdio upstream; the official SDK's bound. */
   messageBytesMax: 10 * 1_048_576,
+  /** What a stdio upstream may leave unread in its stdin: room for many calls of the largest body. Then it is restarted. */
+  queuedBytesMax: 64 * 1_048_576,
+  /** Levels of JSON. Honest messages have dozens; from a few thousand on, writing them again overflows the stack. */
+  nestingMax: 1_000,
   /** A tool definition is a few KiB; 256 KiB leaves room for generated schemas. Larger ones are skipped with a warning. */
   toolConfigBytesMax: 262_144,
   /** A server with more tools than this is broken or hostile; no model can choose among them either. */

@@ -48,23 +48,45 @@ export abstract class Guarded {
   enter(): void {
     if (this.lock.tryAcquire()) return;
     const stolen = this.lock.acquireContended();
-    if (stolen) this.#repair();
+    if (stolen) this.#repairTaken();
     this.noteWait(stolen);
   }
 
   /** Gives the lock back. What threw half-way is repaired first, so an exception leaves the old state or the new. */
   leave(): void {
-    if (this.control[this.#at + At.op] !== 0) this.#repair();
-    this.lock.release();
+    try {
+      if (this.control[this.#at + At.op] !== 0) this.#repair();
+    } finally {
+      this.lock.release();
+    }
   }
 
   /** Repairs and frees the lock if that tenant of that thread slot holds it. */
   recoverFrom(slot: number, epoch: number): boolean {
-    if (!this.lock.takeFrom(slot, epoch)) return false;
-    this.#repair();
+    return this.#settle(this.lock.takeFrom(slot, epoch));
+  }
+
+  /** Repairs and frees the lock if an earlier tenant of this thread's own slot holds it. */
+  recoverFromPredecessor(): boolean {
+    return this.#settle(this.lock.takeFromPredecessor());
+  }
+
+  #settle(taken: boolean): boolean {
+    if (!taken) return false;
+    this.#repairTaken();
     this.noteWait(true);
     this.lock.release();
     return true;
+  }
+
+  /** What cannot be repaired is corrupt: everybody shall be told so, and nobody wait for the lock. */
+  #repairTaken(): void {
+    try {
+      this.#repair();
+    } catch (error) {
+      this.lock.release();
+      throw error;
+    }
   }
 
   #repair(): void {

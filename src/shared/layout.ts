@@ -41,7 +41,7 @@ export const Header = {
   kinds: 17,
   /** Deaths so far, of owners and threads, counted after the fact: a hint that there is something to sweep. */
   deaths: 18,
-  /** A line of its own: coordinators started so far. See workers/coordinator-link.ts. */
+  /** A line of its own: how often a coordinator was started. See workers/coordinator-link.ts. */
   coordinatorGeneration: 32,
   words: 64,
 } as const;

@@ -37,6 +37,8 @@ export const limits = {
   lockWaitWorkerMs: 30_000,
   /** Milliseconds the main thread waits for a lock before it gets `BUSY`: it has sockets to serve. */
   lockWaitMainMs: 2_000,
+  /** Milliseconds the coordinator waits for a lock before it goes on and sweeps that shard later: others need it. */
+  lockWaitCoordinatorMs: 500,
   /** Records looked at in one hold of a shard's lock while dead entries are swept: well under 100 µs. */
   sweepSliceRecords: 2_048,
   /** Names an owner frees itself when it closes; what it has beyond them waits for the coordinator's sweep. */
@@ -45,8 +47,9 @@ export const limits = {
   sweepDelayMs: 10,
   /** A sweep starts no sooner than this many times the length of the last one after it: at most a fifth of a core. */
   sweepRestFactor: 4,
-  /** Milliseconds a new coordinator has to listen before the threads that wait for it start another. */
-  coordinatorStartMs: 10_000,
+  /** Milliseconds a new coordinator has to listen before the threads that wait for it start another. If both come to
+   *  listen, one finds the address taken and leaves. */
+  coordinatorStartMs: 3_000,
   /** Milliseconds a coordinator runs at least, or the next is started so much later. */
   coordinatorRestMs: 1_000,
   /** Milliseconds between two looks whether a thread that hung up has ended, doubling from the first to the last. */

@@ -11,7 +11,8 @@ const TENANCY_MASK = 0x3ffff;
 
 /**
  * A holder as a lock word names it: slot + 1 in bits 1–12, tenancy of the slot in bits 13–30. Bit 0 is `CONTENDED`.
- * A slot gets its next tenant only after every lock was searched for the old one, so 18 bits of tenancy are plenty.
+ * A slot gets its next tenant only when the one before has ended, so a lock of an earlier tenancy has no holder; and
+ * only after every lock was searched for the old one, so 18 bits of tenancy are plenty.
  */
 export function lockToken(slot: number, epoch: number): number {
   return (((epoch >>> 2) & TENANCY_MASK) << TENANCY_SHIFT) | ((slot + 1) << SLOT_SHIFT);
@@ -36,6 +37,8 @@ export class Lock {
   readonly #at: number;
   readonly #owners: Owners;
   #token = 0;
+  /** Milliseconds a wait may take before it ends in `BUSY`. */
+  waitMs: number = isMainThread ? limits.lockWaitMainMs : limits.lockWaitWorkerMs;
   /** Told after `limits.lockSuspectMs` of waiting for a living holder. */
   onSuspect: ((slot: number) => void) | undefined;
 
@@ -64,7 +67,7 @@ export class Lock {
   /**
    * Takes a lock that was not free.
    * @returns whether it was taken from a holder that did not give it back: then repair before anything else.
-   * @throws {RegistryError} `BUSY` after `limits.lockWaitWorkerMs` (main thread: `lockWaitMainMs`).
+   * @throws {RegistryError} `BUSY` after `waitMs`.
    */
   acquireContended(): boolean {
     const words = this.#words;
@@ -75,7 +78,6 @@ export class Lock {
     }
     const mine = this.#token | CONTENDED;
     const started = performance.now();
-    const waitMs = isMainThread ? limits.lockWaitMainMs : limits.lockWaitWorkerMs;
     let suspected = false;
     for (;;) {
       const word = Atomics.load(words, at);
@@ -91,7 +93,7 @@ export class Lock {
       if (word !== sleeping && Atomics.compareExchange(words, at, word, sleeping) !== word) continue;
       if (Atomics.wait(words, at, sleeping, limits.lockSliceMs) !== 'timed-out') continue;
       const holder = holderOf(word);
-      if (this.#owners.threadEnded(holder)) {
+      if (this.#isOfEarlierTenant(word) || this.#owners.threadEnded(holder)) {
         // Only the word that was seen is replaced: a lock that changed hands meanwhile is somebody's own.
         if (Atomics.compareExchange(words, at, sleeping, mine) === sleeping) return true;
         continue;
@@ -101,7 +103,7 @@ export class Lock {
         suspected = true;
         this.onSuspect?.(holder);
       }
-      if (waited > waitMs) {
+      if (waited > this.waitMs) {
         throw new RegistryError(
           'BUSY',
           `waited ${Math.round(waited)} ms for a lock held by thread ${this.#owners.threadIdOf(holder)}: ` +
@@ -129,8 +131,19 @@ export class Lock {
     return Atomics.compareExchange(this.#words, this.#at, word, this.#token | CONTENDED) === word;
   }
 
-  #abandonedHere(word: number): boolean {
+  /** Takes the lock if an earlier tenant of this holder's own slot left it. */
+  takeFromPredecessor(): boolean {
+    const word = Atomics.load(this.#words, this.#at);
+    if (word === 0 || holderOf(word) !== holderOf(this.#token) || !this.#isOfEarlierTenant(word)) return false;
+    return Atomics.compareExchange(this.#words, this.#at, word, this.#token | CONTENDED) === word;
+  }
+
+  #isOfEarlierTenant(word: number): boolean {
     const slot = holderOf(word);
-    return this.#owners.isThisThread(slot) && lockToken(slot, this.#owners.epoch(slot)) === (word & ~CONTENDED);
+    return lockToken(slot, this.#owners.epoch(slot)) !== (word & ~CONTENDED);
+  }
+
+  #abandonedHere(word: number): boolean {
+    return this.#owners.isThisThread(holderOf(word)) && !this.#isOfEarlierTenant(word);
   }
 }

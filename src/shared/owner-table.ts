@@ -39,25 +39,27 @@ export class OwnerTable extends Guarded {
         this.#occupy(slot, this.#owners.epoch(slot));
         return slot;
       }
-      Atomics.store(this.control, claim, 0);
+      Atomics.compareExchange(this.control, claim, threadId + 1, 0);
     }
     return -1;
   }
 
-  /**
-   * Claims the coordinator's own row, so that one can always start, however many threads are attached. Its tenant before
-   * must have ended. @returns that one's epoch, whose locks the new tenant is to recover; -1 when it still runs.
-   */
+  /** Claims the coordinator's own row, so that one can always start, however many threads are attached. The caller is
+   *  the only coordinator and the one before has ended: it holds the socket's address (see workers/coordinator.ts). */
   claimCoordinator(): number {
-    const slot = COORDINATOR_SLOT;
-    const claim = this.#info(slot) + ThreadInfo.claim;
-    const before = Atomics.load(this.control, claim);
-    if (before !== 0 && this.#owners.hasKernelThread(slot) && !this.#owners.threadEnded(slot)) return -1;
-    if (Atomics.compareExchange(this.control, claim, before, threadId + 1) !== before) return -1;
-    const epoch = this.#owners.epoch(slot);
-    const free = before === 0 ? epoch : (epoch & ~OwnerState.mask) + OwnerState.step;
-    this.#occupy(slot, free);
-    return before === 0 ? free : (epoch & ~OwnerState.mask) + OwnerState.alive;
+    const epoch = this.#owners.epoch(COORDINATOR_SLOT);
+    const free = (epoch & OwnerState.mask) === OwnerState.free;
+    Atomics.store(this.control, this.#info(COORDINATOR_SLOT) + ThreadInfo.claim, threadId + 1);
+    this.#occupy(COORDINATOR_SLOT, free ? epoch : (epoch & ~OwnerState.mask) + OwnerState.step);
+    return COORDINATOR_SLOT;
+  }
+
+  /** Frees a thread row that a thread, which has ended, claimed and did not come to occupy. */
+  freeClaimOf(endedThreadId: number): void {
+    for (let slot = COORDINATOR_SLOT + 1; slot < this.#owners.threadsMax; slot++) {
+      const claim = this.#info(slot) + ThreadInfo.claim;
+      if (this.#isFree(slot)) Atomics.compareExchange(this.control, claim, endedThreadId + 1, 0);
+    }
   }
 
   #isFree(slot: number): boolean {
@@ -139,7 +141,7 @@ export class OwnerTable extends Guarded {
       if (this.control[row + OwnerRow.epoch] !== epoch) return;
       this.begin(Operation.reclaim, slot, epoch, 0);
       if (slot < this.#owners.threadsMax) {
-        // Nobody claims a row before its epoch is free.
+        // Who claims the row now looks at its epoch again, and backs off until it is free.
         this.setControl(this.#info(slot) + ThreadInfo.tid, 0);
         this.setControl(this.#info(slot) + ThreadInfo.claim, 0);
       } else {

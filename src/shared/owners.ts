@@ -30,14 +30,24 @@ export class Owners {
   }
 
   /** Whether that tenancy lives. `thread` and `threadEpoch` are read before the epoch is compared: they are written
-   *  only while the epoch is another, and it never returns, so they belong to this tenancy. */
+   *  only while the epoch is another, and it never returns, so they belong to this tenancy. (`epoch` is known from a record or a row that was published after
+   *  them.) */
   alive(slot: number, epoch: number): boolean {
+    if (process.arch !== 'x64') return this.#aliveOrdered(slot, epoch);
     const words = this.#words;
     const row = this.#map.owners + slot * OwnerRow.words;
     const thread = words[row + OwnerRow.thread];
     const threadEpoch = words[row + OwnerRow.threadEpoch];
     if (words[row + OwnerRow.epoch] !== epoch) return false;
     return words[this.#map.owners + thread * OwnerRow.words + OwnerRow.epoch] === threadEpoch;
+  }
+
+  /** The same where plain loads may change places; atomic loads do not. */
+  #aliveOrdered(slot: number, epoch: number): boolean {
+    const row = this.#map.owners + slot * OwnerRow.words;
+    const thread = Atomics.load(this.#words, row + OwnerRow.thread);
+    const threadEpoch = Atomics.load(this.#words, row + OwnerRow.threadEpoch);
+    return this.epoch(slot) === epoch && this.epoch(thread) === threadEpoch;
   }
 
   /** Ends a tenancy: everything it owns stops resolving, in every thread, by this one store.

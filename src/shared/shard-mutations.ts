@@ -66,7 +66,9 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
   override enter(): void {
     super.enter();
     const pages = this.control[this.at + At.pagesUsed];
-    if (!this.memory.coverArena(pages * pageBytes)) throw corrupt(`arena of ${pages} pages`);
+    if (this.memory.coverArena(pages * pageBytes)) return;
+    this.leave();
+    throw corrupt(`arena of ${pages} pages`);
   }
 
   /** The record of a name, dead ones included, or 0; `slot` is its index slot, or the one for its insertion. */
@@ -193,7 +195,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     if (block < 0) return this.#full();
     const vacant = this.#next(before, 0);
     const version = this.#next(vacant, Version.live | set);
-    Atomics.store(records, at + Record.version, vacant);
+    this.#commit(at, vacant);
     records[at + Record.owner] = owner;
     records[at + Record.ownerEpoch] = ownerEpoch;
     records[at + Record.born] = version;
@@ -218,7 +220,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     if (block < 0) return this.#full();
     records[at + Record.value + set] = block;
     this.version = this.#next(before, Version.live | set);
-    Atomics.store(records, at + Record.version, this.version);
+    this.#commit(at, this.version);
     this.committed();
     this.#freeValue(at, before);
     this.#add(At.updates, 1);
@@ -233,7 +235,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     const at = id * Record.words;
     const before = records[at + Record.version];
     this.begin(Operation.remove, id, before, slot);
-    Atomics.store(records, at + Record.version, this.#next(before, 0));
+    this.#commit(at, this.#next(before, 0));
     this.committed();
     this.#cleanUpRemoved(id, before, slot);
     this.end();
@@ -352,13 +354,19 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     return Outcome.full;
   }
 
+  /** The one store that makes a mutation visible. A read-modify-write, as plain stores to what it frees follow: on
+   *  processors that reorder stores, a mere store would let those be seen first. */
+  #commit(at: number, version: number): void {
+    Atomics.exchange(this.memory.records, at + Record.version, version);
+  }
+
   /** Makes a name appear. Who cached its absence did so under an even sequence: it is odd before the commit and
    *  another even one after, so no such answer outlives the commit. */
   #appear(at: number, version: number): void {
     const sequenceAt = this.at + At.insertSequence;
     const sequence = this.control[sequenceAt];
     Atomics.store(this.control, sequenceAt, sequence + 1);
-    Atomics.store(this.memory.records, at + Record.version, version);
+    this.#commit(at, version);
     Atomics.store(this.control, sequenceAt, sequence + 2);
     this.version = version;
   }

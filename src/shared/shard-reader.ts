@@ -12,8 +12,8 @@ import { readValue } from './value.ts';
  *
  * The order a read relies on: the record's version is loaded before anything else of the record and again after
  * everything was copied. Equal and live means that nothing of it changed in between, as every change of a record's
- * words is enclosed by two different versions. All loads are 32-bit words, which never tear. x86-64 keeps loads in
- * order; elsewhere the second load is made a read-modify-write of a private word first, which orders what came before.
+ * words is enclosed by two different versions. All loads are 32-bit words, which never tear. See `loadFirst` and
+ * `loadOrdered` for processors that reorder loads.
  */
 export class ShardReader {
   readonly memory: ShardMemory;
@@ -63,7 +63,7 @@ export class ShardReader {
         if (id !== 0 && sameTag(word, tag)) {
           const at = memory.recordAt(id);
           const { records } = memory;
-          const version = records[at + Record.version];
+          const version = loadFirst(records, at + Record.version);
           if (version & Version.live && this.#matches(records, at, key)) {
             const owner = records[at + Record.owner];
             const ownerEpoch = records[at + Record.ownerEpoch];
@@ -128,23 +128,6 @@ export class ShardReader {
     return true;
   }
 
-  /** The name in a record; whole only if the version is unchanged afterwards. */
-  name(at: number): string {
-    const { records } = this.memory;
-    const length = records[at + Record.meta] & 0xff;
-    const words = new Int32Array(64);
-    const count = (length + 3) >>> 2;
-    if (length <= keyBytesInline) {
-      for (let n = 0; n < count; n++) words[n] = records[at + Record.key + n];
-    } else {
-      const block = records[at + Record.key];
-      if (!this.memory.coverArena(block * 8 + count * 4)) return '';
-      for (let n = 0; n < count; n++) words[n] = this.memory.arena[block * 2 + n];
-    }
-    // From a private copy: decoding UTF-8 straight from memory that changes is not safe in every runtime.
-    return Buffer.from(words.buffer, 0, length).toString('utf8');
-  }
-
   /**
    * Collects the live entries of a kind (0: of every kind) as they stood together at one moment.
    *
@@ -158,10 +141,11 @@ export class ShardReader {
     const used = memory.control[usedAt];
     const versions = new Int32Array(used);
     const entries: RawEntry[] = [];
+    let unreadable = 0;
     for (let id = 1; id < used; id++) {
       const at = memory.recordAt(id);
       const { records } = memory;
-      const version = records[at + Record.version];
+      const version = loadFirst(records, at + Record.version);
       versions[id] = version;
       if ((version & Version.live) === 0) continue;
       const kindFound = records[at + Record.meta] >>> 8;
@@ -171,13 +155,16 @@ export class ShardReader {
       if (!this.#owners.alive(owner, ownerEpoch)) continue;
       const block = records[at + Record.value + (version & Version.set)];
       const text = block === 0 ? undefined : readValue(memory, block);
+      if (block !== 0 && text === undefined) unreadable = id;
       entries.push({ record: id, version, kind: kindFound, name: this.#name(at), text, owner, ownerEpoch });
     }
     for (let id = 1; id < used; id++) {
       if (loadOrdered(memory.records, id * Record.words + Record.version) !== versions[id]) return undefined;
     }
     for (const { owner, ownerEpoch } of entries) if (!this.#owners.alive(owner, ownerEpoch)) return undefined;
-    return memory.control[usedAt] === used ? entries : undefined;
+    if (memory.control[usedAt] !== used) return undefined;
+    if (unreadable !== 0) throw corrupt(`value of record ${unreadable}`);
+    return entries;
   }
 
   /** `snapshot` under the shard's lock: only a death can still come in between. */
@@ -245,7 +232,12 @@ export interface RawEntry {
 
 const privateWord = new Int32Array(new SharedArrayBuffer(4));
 
-/** A load that no earlier load is ordered after. */
+/** The load of a version that all other loads of the record come after. (x86-64 keeps loads in order.) */
+function loadFirst(words: Int32Array, at: number): number {
+  return process.arch === 'x64' ? words[at] : Atomics.load(words, at);
+}
+
+/** A load that all loads before come before. */
 function loadOrdered(words: Int32Array, at: number): number {
   if (process.arch !== 'x64') Atomics.add(privateWord, 0, 0);
   return Atomics.load(words, at);

@@ -24,12 +24,10 @@ export class Shard extends ShardMutations {
     config: EncodedConfig | undefined,
     update: boolean,
   ): Outcome {
-    let outcome = this.#register(key, owner, ownerEpoch, config, update);
-    // Nobody is told that a table is full while the dead fill it.
-    if (outcome === Outcome.full && this.sweepAll() > 0) {
-      outcome = this.#register(key, owner, ownerEpoch, config, update);
-    }
-    return outcome;
+    const outcome = this.#register(key, owner, ownerEpoch, config, update);
+    if (outcome !== Outcome.full) return outcome;
+    this.sweepAll();
+    return this.#register(key, owner, ownerEpoch, config, update);
   }
 
   #register(
@@ -57,6 +55,13 @@ export class Shard extends ShardMutations {
 
   /** Gives a name another config, if its entry still is the `expected` one (`versionToken`, or `ANY`). */
   update(key: NameKey, expected: number, config: EncodedConfig | undefined): Outcome {
+    const outcome = this.#updateName(key, expected, config);
+    if (outcome !== Outcome.full) return outcome;
+    this.sweepAll();
+    return this.#updateName(key, expected, config);
+  }
+
+  #updateName(key: NameKey, expected: number, config: EncodedConfig | undefined): Outcome {
     this.enter();
     try {
       return this.#updateIf(this.locate(key), ANY, expected, config);
@@ -67,6 +72,13 @@ export class Shard extends ShardMutations {
 
   /** The same for a registration known by its record and first version: no name is hashed or probed. */
   updateRecord(id: number, born: number, expected: number, config: EncodedConfig | undefined): Outcome {
+    const outcome = this.#updateRecord(id, born, expected, config);
+    if (outcome !== Outcome.full) return outcome;
+    this.sweepAll();
+    return this.#updateRecord(id, born, expected, config);
+  }
+
+  #updateRecord(id: number, born: number, expected: number, config: EncodedConfig | undefined): Outcome {
     this.enter();
     try {
       return this.#updateIf(id, born, expected, config);
@@ -150,14 +162,13 @@ export class Shard extends ShardMutations {
     }
   }
 
-  /** Sweeps the whole shard, slice by slice, if anybody died since this thread last did. @returns how many went. */
-  sweepAll(): number {
+  /** Sweeps the whole shard, slice by slice, if anybody died since this thread last did: nobody is told that a shard is
+   *  full while the dead fill it. Whoever calls it tries again in any case, as others sweep too. */
+  sweepAll(): void {
     const deaths = this.owners.deaths();
-    if (deaths === this.#deathsSwept) return 0;
-    this.#deathsSwept = deaths;
-    const before = this.control[this.at + At.swept];
+    if (deaths === this.#deathsSwept) return;
     for (let from = this.sweep(1); from !== 0; from = this.sweep(from));
-    return (this.control[this.at + At.swept] - before) | 0;
+    this.#deathsSwept = deaths;
   }
 
   /** Runs `read` while nobody writes: for readers that could not get a snapshot beside the writers. */

@@ -1,8 +1,9 @@
 import { randomFillSync } from 'node:crypto';
 import { tablePages } from './arena.ts';
 import { RegistryError } from './errors.ts';
+import type { Guarded } from './guard.ts';
 import { Kinds } from './kinds.ts';
-import { COORDINATOR_SLOT, ControlMap, Header, LAYOUT_VERSION, MAGIC, pageBytes, RegistryState } from './layout.ts';
+import { ControlMap, Header, LAYOUT_VERSION, MAGIC, pageBytes, RegistryState } from './layout.ts';
 import { limits } from './limits.ts';
 import { NameKey } from './name-key.ts';
 import { OwnerTable } from './owner-table.ts';
@@ -64,7 +65,7 @@ export class Table {
   readonly #shift: number;
 
   /** Attaches the calling thread. Takes no lock and needs no other thread to run.
-   *  @throws {RegistryError} `INCOMPATIBLE_HANDLE`, `CLOSED`, `THREADS_FULL`; `COORDINATOR_FAILED` when one runs */
+   *  @throws {RegistryError} `INCOMPATIBLE_HANDLE`, `CLOSED`, `THREADS_FULL` */
   constructor(buffers: TableBuffers, role: 'thread' | 'coordinator' = 'thread') {
     checkBuffers(buffers);
     const control = new Int32Array(buffers.control);
@@ -73,9 +74,7 @@ export class Table {
     const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
     this.owners = new Owners(control, map, control[Header.threadsMax], control[Header.ownersMax]);
     this.ownerTable = new OwnerTable(control, map, this.owners);
-    const predecessor = role === 'coordinator' ? this.ownerTable.claimCoordinator() : 0;
-    if (predecessor === -1) throw new RegistryError('COORDINATOR_FAILED', 'the coordinator before this one still runs');
-    this.slot = role === 'coordinator' ? COORDINATOR_SLOT : claimThread(this.ownerTable);
+    this.slot = role === 'coordinator' ? this.ownerTable.claimCoordinator() : claimThread(this.ownerTable);
     if (this.slot === -1) {
       throw new RegistryError(
         'THREADS_FULL',
@@ -89,7 +88,7 @@ export class Table {
     this.readers = memories.map((memory) => new ShardReader(memory, this.owners));
     this.shards = memories.map((memory) => new Shard(memory, this.owners));
     for (const lock of this.#locks()) lock.hold(this.slot, this.epoch);
-    if (role === 'coordinator') this.recoverLocks(this.slot, predecessor);
+    for (const guard of this.#guards()) guard.recoverFromPredecessor();
     this.#shift = Math.clz32(this.shards.length) + 1;
   }
 
@@ -110,7 +109,7 @@ export class Table {
   /** Repairs and frees every lock that a tenancy of a thread slot left behind. The thread has ended, or is the caller. */
   recoverLocks(slot: number, epoch: number): number {
     let recovered = 0;
-    for (const guard of [this.ownerTable, ...this.shards]) if (guard.recoverFrom(slot, epoch)) recovered++;
+    for (const guard of this.#guards()) if (guard.recoverFrom(slot, epoch)) recovered++;
     return recovered;
   }
 
@@ -123,6 +122,7 @@ export class Table {
       this.bury(slot, epoch);
       attached = true;
     }
+    this.ownerTable.freeClaimOf(threadId);
     return attached;
   }
 
@@ -148,9 +148,33 @@ export class Table {
     for (const lock of this.#locks()) lock.retire();
   }
 
+  /** Frees what the dead left: entries, locks, owner rows. Yields between slices, each of which holds one lock for some
+   *  10 µs; run it to its end at once, or with other work in between. */
+  *sweepDead(): Generator<void, void, void> {
+    this.ownerTable.freeBrokenClaims();
+    const dead = this.ownerTable.dead();
+    if (dead.length === 0 || this.closed) return; // closing kills rows whose threads may be anywhere
+    for (const [slot, epoch] of dead) {
+      const isThread = slot < this.owners.threadsMax;
+      if (isThread && this.owners.threadEnded(slot)) this.recoverLocks(slot, epoch - 1);
+    }
+    for (const shard of this.shards) {
+      for (let from = shard.sweep(1); from !== 0; from = shard.sweep(from)) yield;
+    }
+    for (const [slot, epoch] of dead) this.ownerTable.reclaim(slot, epoch);
+  }
+
+  /** Milliseconds this attachment's waits for locks may take. */
+  set lockWaitMs(waitMs: number) {
+    for (const lock of this.#locks()) lock.waitMs = waitMs;
+  }
+
+  #guards(): readonly Guarded[] {
+    return [this.ownerTable, ...this.shards];
+  }
+
   *#locks() {
-    yield this.ownerTable.lock;
-    for (const shard of this.shards) yield shard.lock;
+    for (const guard of this.#guards()) yield guard.lock;
   }
 }
 

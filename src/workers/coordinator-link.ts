@@ -1,17 +1,11 @@
 import { connect, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { RegistryError } from '../shared/errors.ts';
-import { COORDINATOR_SLOT, Header } from '../shared/layout.ts';
+import { Header } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
 import type { Table, TableBuffers } from '../shared/table.ts';
 import { coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
 import { workerUrl } from './worker-url.ts';
-
-/** What a coordinator is started with. */
-export interface CoordinatorData {
-  readonly handle: TableBuffers;
-  readonly generation: number;
-}
 
 const RETRY_FIRST_MS = 5;
 const RETRY_LAST_MS = 500;
@@ -20,8 +14,9 @@ const RETRY_LAST_MS = 500;
  * A thread's side of the coordinator: the socket whose end tells of the thread's end, and the restart of a coordinator
  * that has ended. Nothing here keeps the process alive, and no registry call waits for it.
  *
- * `Header.coordinatorGeneration` counts coordinators. Whoever loses his socket and moves the count from the generation
- * he was connected to starts the next one; the others see the count and connect to it.
+ * Any thread may start a coordinator at any time: the one that comes to listen on the registry's address is it, and
+ * another finds the address taken and leaves. `Header.coordinatorGeneration` only keeps many threads from starting one
+ * at the same time: it is counted up by compareExchange from what it was when the thread connected.
  */
 export class CoordinatorLink {
   readonly #table: Table;
@@ -42,43 +37,50 @@ export class CoordinatorLink {
   /** Starts the first coordinator; resolves when it listens. @throws {RegistryError} `COORDINATOR_FAILED` */
   async start(): Promise<void> {
     try {
-      const worker = this.#startNext(0);
-      worker?.ref();
+      const worker = this.#startNext(0) as Worker;
+      worker.ref();
       await new Promise<void>((resolve, reject) => {
-        worker?.once('message', () => resolve());
-        worker?.once('error', reject);
-        worker?.once('exit', (code) => reject(new Error(`exit code ${code}`)));
+        worker.once('message', () => resolve());
+        worker.once('error', reject);
+        worker.once('exit', (code) => reject(new Error(`exit code ${code}`)));
       });
-      worker?.unref();
+      worker.unref();
     } catch (cause) {
       throw new RegistryError('COORDINATOR_FAILED', `the coordinator thread did not start: ${cause}`, { cause });
     }
     this.connect();
   }
 
-  /** Connects to the coordinator of the day, and again whenever that one ends.
-   *  @param welcomeAt when it last welcomed us, if it has not ended for certain since */
-  connect(welcomeAt = 0): void {
-    const { control } = this.#table;
-    const generation = Atomics.load(control, Header.coordinatorGeneration);
-    const socket = connect(coordinatorAddress(this.#buffers, generation));
+  /** Connects to the coordinator, and again whenever it ends. */
+  connect(): void {
+    const generation = Atomics.load(this.#table.control, Header.coordinatorGeneration);
+    const socket = connect(coordinatorAddress(this.#buffers));
     this.#socket = socket;
     socket.unref();
     socket.write(frame(this.#buffers, FrameType.hello, this.#table.slot));
+    let welcomeAt = 0;
     const read = frameReader(this.#buffers);
     socket.on('data', (chunk) => {
       for (const { type } of read(chunk) ?? []) {
-        if (type === FrameType.welcome) {
-          welcomeAt = performance.now();
-          this.#retryMs = RETRY_FIRST_MS;
-          this.#failingSince = 0;
-        }
-        // This is a turn of the event loop of its own, so what this thread still holds it has abandoned.
-        if (type === FrameType.recover && !this.#closed) this.#table.recoverLocks(this.#table.slot, this.#table.epoch);
+        if (type === FrameType.recover) this.#giveBack();
+        if (type !== FrameType.welcome) continue;
+        welcomeAt = performance.now();
+        this.#retryMs = RETRY_FIRST_MS;
+        this.#failingSince = 0;
       }
     });
     socket.on('error', () => {}); // 'close' follows
     socket.on('close', () => this.#lost(generation, welcomeAt));
+  }
+
+  /** This is a turn of the event loop of its own, so what this thread still holds it has abandoned. */
+  #giveBack(): void {
+    if (this.#closed) return;
+    try {
+      this.#table.recoverLocks(this.#table.slot, this.#table.epoch);
+    } catch (error) {
+      process.emitWarning(`a lock was given back unrepaired: ${error}`, 'RollcallWarning');
+    }
   }
 
   requestSweep(): void {
@@ -101,28 +103,29 @@ export class CoordinatorLink {
     this.#socket?.write(frame(this.#buffers, type, argument));
   }
 
-  /** The socket has closed. A coordinator that had welcomed us and does not run has ended, and so has one that has not
-   *  let anybody in for long; any other only hung up on us. */
+  /** The socket has closed: the coordinator that had welcomed us has ended. One that does not let us in may be on its
+   *  way, for so long. */
   #lost(generation: number, welcomeAt: number): void {
     if (this.#closed || this.#table.closed) return;
     const now = performance.now();
     this.#failingSince ||= now;
-    const { owners } = this.#table;
-    const runs = owners.hasKernelThread(COORDINATOR_SLOT) && !owners.threadEnded(COORDINATOR_SLOT);
-    if (!runs && (welcomeAt !== 0 || now - this.#failingSince > limits.coordinatorStartMs)) {
-      // One that ends as soon as it runs is not started again and again at once.
-      const restMs = welcomeAt !== 0 && now - welcomeAt < limits.coordinatorRestMs ? limits.coordinatorRestMs : 0;
-      this.#failingSince = 0;
-      this.#retryMs = RETRY_FIRST_MS;
-      this.#later(restMs, () => {
-        this.#startNext(generation);
-        this.connect();
-      });
+    if (welcomeAt === 0 && now - this.#failingSince < limits.coordinatorStartMs) {
+      this.#later(this.#retryMs, () => this.connect());
+      this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
       return;
     }
-    // (On its way out its thread may still be there for a moment: it is asked for again at the next failure.)
-    this.#later(this.#retryMs, () => this.connect(welcomeAt));
-    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
+    // One that ends as soon as it runs is not started again and again at once.
+    const restMs = welcomeAt !== 0 && now - welcomeAt < limits.coordinatorRestMs ? limits.coordinatorRestMs : 0;
+    this.#failingSince = 0;
+    this.#retryMs = RETRY_FIRST_MS;
+    this.#later(restMs, () => {
+      try {
+        this.#startNext(generation);
+      } catch (error) {
+        process.emitWarning(`no coordinator could be started: ${error}; it is tried again`, 'RollcallWarning');
+      }
+      this.connect();
+    });
   }
 
   #later(delayMs: number, act: () => void): void {
@@ -131,20 +134,22 @@ export class CoordinatorLink {
     }, delayMs).unref();
   }
 
-  /** Starts the coordinator after `generation`, unless another thread has. */
+  /** Starts a coordinator, unless another thread has since the count was `generation`. */
   #startNext(generation: number): Worker | undefined {
     const { control } = this.#table;
     const next = generation + 1;
     if (Atomics.compareExchange(control, Header.coordinatorGeneration, generation, next) !== generation)
       return undefined;
-    const workerData: CoordinatorData = { handle: this.#buffers, generation: next };
     const worker = new Worker(workerUrl('coordinator'), {
-      workerData,
+      workerData: this.#buffers,
       name: 'rollcall-coordinator',
       execArgv: [], // what the application preloads is not for this thread
     });
     worker.unref();
-    worker.on('error', (error) => process.emitWarning(`coordinator: ${error}; it is started again`, 'RollcallWarning'));
+    worker.on('error', (error) => {
+      if (this.#table.closed) return; // it came too late
+      process.emitWarning(`coordinator: ${error}; it is started again`, 'RollcallWarning');
+    });
     this.#worker = worker;
     return worker;
   }

@@ -24,10 +24,10 @@ export const FrameType = { hello: 1, sweep: 2, suspect: 3, stop: 4, recover: 5, 
 export const FRAME_BYTES = 16;
 const SECRET_BYTES = 8;
 
-/** The name of the socket of a registry's n-th coordinator. */
-export function coordinatorAddress({ control }: TableBuffers, generation: number): string {
+/** The name of a registry's socket. Who listens on it is the coordinator: the system lets one thread at a time. */
+export function coordinatorAddress({ control }: TableBuffers): string {
   const identity = Buffer.from(control, Header.identity * 4, 8).toString('hex');
-  const name = `rollcall-${process.pid}-${identity}-${generation}`;
+  const name = `rollcall-${process.pid}-${identity}`;
   if (process.platform === 'linux') return `\0${name}`;
   return process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : join(tmpdir(), `${name}.sock`);
 }

@@ -1,8 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Header } from '../shared/layout.ts';
+import { RegistryError } from '../shared/errors.ts';
 import { limits } from '../shared/limits.ts';
-import type { Table, TableBuffers } from '../shared/table.ts';
+import { Table, type TableBuffers } from '../shared/table.ts';
 import { coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
 
 /** Connections that have not said hello, at once. Ours say it in the first turn of their thread; when there are more, the
@@ -17,36 +17,34 @@ const STRANGERS_MAX = 64;
 export class Coordinator {
   readonly #table: Table;
   readonly #buffers: TableBuffers;
-  readonly #generation: number;
-  readonly #server: Server;
   readonly #sockets = new Map<number, Socket>();
   readonly #strangers = new Set<Socket>();
-  /** Slots that are being looked at until their thread has ended, or has connected. */
-  readonly #suspects = new Set<number>();
+  /** Tenancies (slot and epoch) that are being looked at until their thread has ended, or has connected. */
+  readonly #suspects = new Set<string>();
   #sweeping = false;
   #sweepAgain = false;
-  readonly #stopped: () => void;
 
-  constructor(table: Table, buffers: TableBuffers, generation: number, stopped: () => void) {
-    this.#table = table;
-    this.#buffers = buffers;
-    this.#generation = generation;
-    this.#stopped = stopped;
-    this.#server = createServer((socket) => this.#accept(socket));
+  /** Resolves with a coordinator once it is the one that listens; undefined when another does. */
+  static async start(buffers: TableBuffers): Promise<Coordinator | undefined> {
+    const server = createServer();
+    const listening = await new Promise<boolean>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'EADDRINUSE') resolve(false);
+        else reject(error);
+      });
+      server.listen(coordinatorAddress(buffers), () => resolve(true));
+    });
+    // Only now does it take the coordinator's row: the address was free, so who had the row runs no more.
+    return listening ? new Coordinator(new Table(buffers, 'coordinator'), buffers, server) : undefined;
   }
 
-  /** Listens, then looks for whom the time without a coordinator has ended. */
-  async start(): Promise<void> {
-    const { control, owners } = this.#table;
-    this.#server.maxConnections = owners.threadsMax + STRANGERS_MAX + 1;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(coordinatorAddress(this.#buffers, this.#generation), resolve);
-    });
-    if (Atomics.load(control, Header.coordinatorGeneration) !== this.#generation) {
-      this.#end(); // the threads that waited have started another
-      return;
-    }
+  private constructor(table: Table, buffers: TableBuffers, server: Server) {
+    this.#table = table;
+    this.#buffers = buffers;
+    server.maxConnections = table.owners.threadsMax + STRANGERS_MAX + 1;
+    server.on('connection', (socket) => this.#accept(socket));
+    table.lockWaitMs = limits.lockWaitCoordinatorMs;
+    table.onSuspect = (slot) => this.#askBack(slot);
     this.#checkThreads();
     this.#requestSweep();
   }
@@ -70,11 +68,13 @@ export class Coordinator {
           tenant = { slot: argument, epoch: this.#table.owners.epoch(argument) };
           this.#strangers.delete(socket);
           this.#sockets.set(argument, socket);
-          socket.write(frame(this.#buffers, FrameType.welcome, this.#generation));
+          socket.write(frame(this.#buffers, FrameType.welcome, 0));
+          this.#requestSweep(); // what it asked for while there was no coordinator was lost
         }
       }
     });
     socket.on('close', () => {
+      if (this.#table.closed) this.#end();
       if (tenant === undefined) {
         // A thread may end before its first turn, with its hello unsent: look for whom the kernel has ended.
         this.#strangers.delete(socket);
@@ -88,14 +88,19 @@ export class Coordinator {
 
   #handle(type: number, argument: number): void {
     if (type === FrameType.sweep) this.#requestSweep();
-    else if (type === FrameType.suspect) {
-      this.#sockets.get(argument)?.write(frame(this.#buffers, FrameType.recover, 0));
-    } else if (type === FrameType.stop) this.#stop();
+    else if (type === FrameType.suspect) this.#askBack(argument);
+    else if (type === FrameType.stop && this.#table.closed) this.#end();
+  }
+
+  /** Asks a living thread for a lock it may have abandoned. Written at once, as this thread may be the one that waits. */
+  #askBack(slot: number): void {
+    this.#sockets.get(slot)?.write(frame(this.#buffers, FrameType.recover, 0));
   }
 
   #suspect(slot: number, epoch: number): void {
-    if (this.#suspects.has(slot)) return;
-    this.#suspects.add(slot);
+    const tenancy = `${slot} ${epoch}`;
+    if (this.#suspects.has(tenancy)) return;
+    this.#suspects.add(tenancy);
     this.#checkEnded(slot, epoch, limits.deathCheckFirstMs);
   }
 
@@ -109,7 +114,7 @@ export class Coordinator {
       setTimeout(() => this.#checkEnded(slot, epoch, again), delayMs);
       return;
     }
-    this.#suspects.delete(slot);
+    this.#suspects.delete(`${slot} ${epoch}`);
     if (!gone && this.#sockets.has(slot)) return;
     if (!gone) this.#table.bury(slot, epoch);
     this.#requestSweep();
@@ -132,36 +137,25 @@ export class Coordinator {
     setTimeout(() => void this.#sweep(), limits.sweepDelayMs);
   }
 
-  /** Frees what the dead left, until there is nothing new. Each slice holds one lock for some 10 µs. */
+  /** Frees what the dead left, until there is nothing new. */
   async #sweep(): Promise<void> {
     while (this.#sweepAgain && !this.#table.closed) {
       this.#sweepAgain = false;
       const started = performance.now();
-      const { ownerTable, shards, owners } = this.#table;
-      ownerTable.freeBrokenClaims();
-      const dead = ownerTable.dead();
-      for (const [slot, epoch] of dead) {
-        if (slot < owners.threadsMax) this.#table.recoverLocks(slot, epoch - 1);
+      try {
+        for (const _ of this.#table.sweepDead()) await nextTurn();
+      } catch (error) {
+        // Somebody is stopped inside a shard: others may need this thread meanwhile.
+        if (!(error instanceof RegistryError) || error.code !== 'BUSY') throw error;
+        this.#sweepAgain = true;
       }
-      if (dead.length > 0) {
-        for (const shard of shards) {
-          for (let from = shard.sweep(1); from !== 0; from = shard.sweep(from)) await nextTurn();
-        }
-      }
-      for (const [slot, epoch] of dead) ownerTable.reclaim(slot, epoch);
       const rest = (performance.now() - started) * limits.sweepRestFactor;
       await new Promise((resolve) => setTimeout(resolve, rest));
     }
     this.#sweeping = false;
   }
 
-  #stop(): void {
-    if (this.#table.closed) this.#end();
-  }
-
   #end(): void {
-    this.#server.close();
-    for (const socket of this.#sockets.values()) socket.destroy();
-    this.#stopped();
+    process.exit();
   }
 }

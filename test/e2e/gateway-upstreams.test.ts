@@ -7,6 +7,7 @@ import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, fromJsonSchema, McpServer } from '@modelcontextprotocol/server';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { limits } from '../../src/gateway/limits.ts';
 import { exposedName } from '../../src/gateway/naming.ts';
 import { fixture, GatewayProcess, isRunning, until } from '../gateway/support/gateway-process.ts';
 import { callRaw, connectClient, eras, textOf } from '../gateway/support/mcp-client.ts';
@@ -217,6 +218,40 @@ test('a tool too large for the registry is left out with a warning, its server i
   });
   assert.is((await gateway.upstream('a')).tools, 9);
   assert.match(gateway.stderr, /a: tool "huge" is left out/);
+});
+
+test('a change announced during the first listing is not lost', async () => {
+  await using gateway = await GatewayProcess.start({
+    config: { mcpServers: { a: fixture('hostile-server', '--late-change') } },
+  });
+  await using connected = await connectClient(gateway.url, 'modern');
+  await until('the added tool is listed', async () =>
+    (await connected.client.listTools()).tools.some(({ name }) => name === 'a__added'),
+  );
+});
+
+test('a tool nested absurdly deep is left out with a warning, its server is not', async () => {
+  await using gateway = await GatewayProcess.start({ config: { mcpServers: { a: fixture('hostile-server') } } });
+  const { state, tools, restarts } = await gateway.upstream('a');
+  assert.equal([state, tools, restarts], ['up', 6, 0]);
+  assert.match(gateway.stderr, new RegExp(`a: skipped tool "deep": .*more than ${limits.nestingMax} levels`));
+});
+
+test('answers that cannot be passed on are errors at once', async () => {
+  const hostile = fixture('hostile-server');
+  await using gateway = await GatewayProcess.start({ config: { mcpServers: { a: hostile, b: hostile } } });
+  for (const era of eras) {
+    for (const server of ['a', 'b']) {
+      for (const tool of ['deepResult', 'deepError', 'noResult', 'oddResult']) {
+        const [{ error }] = await callRaw(gateway.url, era, `${server}__${tool}`, {});
+        assert.is(error?.code, -32_603, tool);
+        assert.match(error.message, tool.startsWith('deep') ? /more than \d+ levels/ : /neither a result nor an error/);
+      }
+      const messages = await callRaw(gateway.url, era, `${server}__deepProgress`, {});
+      assert.equal(messages.at(-1)?.result?.content, [{ type: 'text', text: 'done' }]);
+    }
+  }
+  assert.equal((await gateway.health()).upstreams.map(({ restarts }) => restarts), [0, 0]);
 });
 
 test('URL upstreams of both eras are served with their headers, lost when they stop answering, and found again', async () => {

@@ -195,6 +195,17 @@ test('wrong paths, methods and media types get their own status, and every answe
   }
 });
 
+test('a client that asks for the end of its connection is told that it ends, others keep theirs', async () => {
+  for (const [asked, answered] of [
+    ['close', 'close'],
+    ['keep-alive', 'keep-alive'],
+  ]) {
+    const headers = { ...json, connection: asked };
+    const answer = await http({ method: 'POST', path: '/mcp', headers, body: initialize });
+    assert.equal([answer.status, answer.headers.connection], [200, answered]);
+  }
+});
+
 test('what is no JSON-RPC, or absurdly deep, hurts nobody', async () => {
   const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
   const call = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"calculator__add","arguments":{"a":${deep}}}}`;
@@ -210,7 +221,8 @@ test('what is no JSON-RPC, or absurdly deep, hurts nobody', async () => {
   ];
   for (const body of [...bodies, call]) {
     const answer = await http({ method: 'POST', path: '/mcp', headers: json, body });
-    assert.ok(answer.status >= 200 && answer.status < 600, `${answer.status}`);
+    assert.is(answer.status, 400, body.slice(0, 100));
+    assert.type(JSON.parse(answer.body).error.message, 'string');
   }
   const huge = await http({
     method: 'POST',

@@ -72,6 +72,38 @@ test('a message that passes the limit closes the connection', async () => {
   assert.equal(run.messages, []);
 });
 
+test('a child that does not read is ended before what it was told piles up', async () => {
+  await using run = start('setInterval(() => {}, 1e6)');
+  await run.transport.start();
+  const message: JSONRPCMessage = { jsonrpc: '2.0', method: 'x', params: { text: 'x'.repeat(1_048_576) } };
+  const sent = Array.from({ length: limits.queuedBytesMax / 1_048_576 + 1 }, () => run.transport.send(message));
+  for (const { status } of await Promise.allSettled(sent)) assert.is(status, 'rejected');
+  await until('it is closed', () => run.closed === 1);
+  assert.match(run.errors[0], new RegExp(`passed ${limits.queuedBytesMax} bytes`));
+  assert.is(run.transport.reason, run.errors[0]);
+});
+
+test('an answer that is neither a result nor an error becomes an error, other messages stay as they are', async () => {
+  const said = [
+    { id: 1, result: null },
+    { id: 'two', result: { _meta: 5 } },
+    { id: 3, error: 'text' },
+    { id: 4 },
+    { id: 5, result: { kept: true } },
+    { id: 6, error: { code: 1, message: 'kept' } },
+    { id: 7, method: 'ping' },
+    { method: 'notifications/x' },
+  ].map((fields) => ({ jsonrpc: '2.0', ...fields }));
+  await using run = start(`for (const line of ${JSON.stringify(said)}) console.log(JSON.stringify(line))`);
+  await run.transport.start();
+  await until('all have come', () => run.messages.length === said.length);
+  assert.equal(run.messages.slice(4), said.slice(4));
+  for (const [index, message] of run.messages.slice(0, 4).entries()) {
+    const { id, error } = message as { id: unknown; error: { code: number } };
+    assert.equal([id, error.code], [said[index].id, -32_603]);
+  }
+});
+
 test('stderr is kept in small: the last lines, cut, without control characters', async () => {
   await using run = start(`for (let i = 0; i < 1000; i++) console.error(i + ' \\u0007' + 'y'.repeat(100))`);
   await run.transport.start();

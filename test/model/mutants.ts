@@ -23,7 +23,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a reader loads the version after it compared the name',
     file: 'shared/shard-reader.ts',
     caughtBy: 'another name with the same hash in the same record | find of a name made of halves of both',
-    find: `const version = records[at + Record.version];
+    find: `const version = loadFirst(records, at + Record.version);
           if (version & Version.live && this.#matches(records, at, key)) {`,
     replace: `if (this.#matches(records, at, key) && records[at + Record.version] & Version.live) {
             const version = records[at + Record.version];`,
@@ -41,9 +41,9 @@ export const mutants: readonly Mutant[] = [
     caughtBy: 'absent: update, killed | register',
     find: `    records[at + Record.value + set] = block;
     this.version = this.#next(before, Version.live | set);
-    Atomics.store(records, at + Record.version, this.version);`,
+    this.#commit(at, this.version);`,
     replace: `    this.version = this.#next(before, Version.live | set);
-    Atomics.store(records, at + Record.version, this.version);
+    this.#commit(at, this.version);
     records[at + Record.value + set] = block;`,
   },
   {
@@ -75,7 +75,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a dead owner is replaced without making the record vacant',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'a dead owner is replaced | whereis twice',
-    find: '    Atomics.store(records, at + Record.version, vacant);\n',
+    find: '    this.#commit(at, vacant);\n',
     replace: '',
   },
   {
@@ -90,18 +90,18 @@ export const mutants: readonly Mutant[] = [
     file: 'shared/shard-mutations.ts',
     caughtBy: 'register | whereis, find, whereis: what one lookup has seen, no cached answer takes back',
     find: `    Atomics.store(this.control, sequenceAt, sequence + 1);
-    Atomics.store(this.memory.records, at + Record.version, version);
+    this.#commit(at, version);
     Atomics.store(this.control, sequenceAt, sequence + 2);`,
-    replace: '    Atomics.store(this.memory.records, at + Record.version, version);',
+    replace: '    this.#commit(at, version);',
   },
   {
     name: 'the insert sequence moves only after the name has appeared',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'register | whereis, find, whereis: what one lookup has seen, no cached answer takes back',
     find: `    Atomics.store(this.control, sequenceAt, sequence + 1);
-    Atomics.store(this.memory.records, at + Record.version, version);
+    this.#commit(at, version);
     Atomics.store(this.control, sequenceAt, sequence + 2);`,
-    replace: `    Atomics.store(this.memory.records, at + Record.version, version);
+    replace: `    this.#commit(at, version);
     Atomics.store(this.control, sequenceAt, sequence + 2);`,
   },
   {
@@ -129,7 +129,7 @@ export const mutants: readonly Mutant[] = [
     name: 'the thief of a lock repairs nothing',
     file: 'shared/guard.ts',
     caughtBy: 'absent: register, killed | register',
-    find: 'if (stolen) this.#repair();',
+    find: 'if (stolen) this.#repairTaken();',
     replace: 'if (stolen) this.end();',
   },
   {
@@ -174,7 +174,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a lock is taken from a living holder',
     file: 'shared/lock.ts',
     caughtBy: 'absent: register | register',
-    find: 'if (this.#owners.threadEnded(holder)) {',
+    find: 'if (this.#isOfEarlierTenant(word) || this.#owners.threadEnded(holder)) {',
     replace: 'if (true) {',
   },
   {
@@ -204,11 +204,11 @@ export const mutants: readonly Mutant[] = [
     name: 'an unregistration frees the record before it commits',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'absent: unregister, killed | register',
-    find: `    Atomics.store(records, at + Record.version, this.#next(before, 0));
+    find: `    this.#commit(at, this.#next(before, 0));
     this.committed();
     this.#cleanUpRemoved(id, before, slot);`,
     replace: `    this.#cleanUpRemoved(id, before, slot);
-    Atomics.store(records, at + Record.version, this.#next(before, 0));
+    this.#commit(at, this.#next(before, 0));
     this.committed();`,
   },
   {
@@ -236,8 +236,8 @@ export const mutants: readonly Mutant[] = [
     name: 'a writer does not look for pages that others have added',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'another thread has grown the arena',
-    find: 'if (!this.memory.coverArena(pages * pageBytes)) throw',
-    replace: 'if (pages < 0) throw',
+    find: 'if (this.memory.coverArena(pages * pageBytes)) return;',
+    replace: 'if (pages > 0) return;',
   },
   {
     name: 'a second notice of a death kills the next tenant of the slot',

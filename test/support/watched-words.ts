@@ -54,7 +54,7 @@ export function withWatchedAtomics<T>(run: () => T): T {
   }
 }
 
-const names = ['load', 'store', 'add', 'compareExchange', 'notify', 'wait'] as const;
+const names = ['load', 'store', 'exchange', 'add', 'compareExchange', 'notify', 'wait'] as const;
 
 function replace(name: (typeof names)[number], value: unknown): void {
   Object.defineProperty(Atomics, name, { value, writable: true, configurable: true });

@@ -141,14 +141,14 @@ test('another attachment of the same thread sees the same', async () => {
 test('more names than a thread caches are found all the same', () => {
   const names = 3_000;
   const generationMax = LookupCache.generationNamesMax;
-  Object.defineProperty(LookupCache, 'generationMax', { value: 1_000, configurable: true });
+  Object.defineProperty(LookupCache, 'generationNamesMax', { value: 1_000, configurable: true });
   try {
     for (let n = 0; n < names; n++) registry.register('server', `${n}`, { config: n });
     for (let round = 0; round < 2; round++) {
       for (let n = 0; n < names; n++) assert.is(registry.whereis('server', `${n}`)?.config, n);
     }
   } finally {
-    Object.defineProperty(LookupCache, 'generationMax', { value: generationMax, configurable: true });
+    Object.defineProperty(LookupCache, 'generationNamesMax', { value: generationMax, configurable: true });
   }
 });
 

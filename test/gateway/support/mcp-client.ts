@@ -57,6 +57,7 @@ export function textOf(result: unknown): string {
 
 interface RawMessage {
   result?: Record<string, unknown> & { _meta?: Record<string, unknown> };
+  error?: { code: number; message: string; data?: unknown };
   params?: unknown;
 }
 
