@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { RegistryError } from '../shared/errors.ts';
 import { defaults, limits } from '../shared/limits.ts';
 import type { TableOptions } from '../shared/table.ts';
@@ -29,15 +30,17 @@ const bounds: Record<keyof RegistryOptions, readonly [min: number, max: number]>
 
 /** @throws {RegistryError} `INVALID_OPTION` naming the option, its value and its range. */
 export function resolveOptions(options: RegistryOptions): TableOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new RegistryError('INVALID_OPTION', `options are an object, not ${inspect(options)}`);
+  }
   for (const [name, value] of Object.entries(options)) {
-    const range = bounds[name as keyof RegistryOptions];
-    if (range === undefined) {
+    if (!Object.hasOwn(bounds, name)) {
       throw new RegistryError('INVALID_OPTION', `unknown option ${name}: known are ${Object.keys(bounds).join(', ')}`);
     }
     if (value === undefined) continue;
-    const [min, max] = range;
+    const [min, max] = bounds[name as keyof RegistryOptions];
     if (!Number.isInteger(value) || value < min || value > max) {
-      throw new RegistryError('INVALID_OPTION', `${name} is ${String(value)}: a whole number from ${min} to ${max}`);
+      throw new RegistryError('INVALID_OPTION', `${name} is ${inspect(value)}: a whole number from ${min} to ${max}`);
     }
   }
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

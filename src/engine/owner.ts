@@ -64,9 +64,9 @@ export class Owner implements Disposable {
     this.#registrations.delete(nameOf(registration));
   }
 
-  /** @internal */
-  belongsTo(table: Table): boolean {
-    return this.#table === table;
+  /** @internal Whether it is an owner at all, and of that attachment. */
+  static belongs(owner: Owner, table: Table): boolean {
+    return typeof owner === 'object' && owner !== null && #table in owner && owner.#table === table;
   }
 }
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { type EncodedConfig, encodeConfig, type JsonInput } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { Shard as At, Header } from '../shared/layout.ts';
@@ -107,7 +108,7 @@ export class Registry implements Disposable, AsyncDisposable {
    */
   static attach(handle: RegistryHandle): Registry {
     if (typeof handle !== 'object' || handle === null) {
-      throw new RegistryError('INCOMPATIBLE_HANDLE', `a registry handle is an object, not ${String(handle)}`);
+      throw new RegistryError('INCOMPATIBLE_HANDLE', `a registry handle is an object, not ${inspect(handle)}`);
     }
     const registry = new Registry(handle, false);
     registry.#link.connect();
@@ -253,6 +254,7 @@ export class Registry implements Disposable, AsyncDisposable {
   async #close(): Promise<void> {
     this.#life.closed = true;
     this.#lastKind = undefined;
+    this.#lastNames = new KindCache();
     this.#unwatch();
     this.#aborts.end();
     if (this.#opener) this.#table.close();
@@ -305,12 +307,15 @@ export class Registry implements Disposable, AsyncDisposable {
   /** @returns undefined when the name is taken. */
   #register(kind: string, id: string, options: RegisterOptions, update: boolean): Registration | undefined {
     this.#checkOpen();
+    if (typeof options !== 'object' || options === null) {
+      throw new RegistryError('INVALID_OPTION', `options are an object, not ${inspect(options)}`);
+    }
     const { signal, owner = this.#self } = options;
     if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new RegistryError('INVALID_OPTION', `signal is ${String(signal)}: an AbortSignal`);
+      throw new RegistryError('INVALID_OPTION', `signal is ${inspect(signal)}: an AbortSignal`);
     }
     signal?.throwIfAborted();
-    if (!(owner instanceof Owner) || !owner.belongsTo(this.#table)) {
+    if (!Owner.belongs(owner, this.#table)) {
       throw new RegistryError('INVALID_OPTION', 'owner is not of this registry in this thread: use registry.owner()');
     }
     const config = this.#encode(kind, id, options.config);
@@ -427,5 +432,5 @@ function ownerDead(kind: string, id: string): RegistryError {
 
 function checkVersion(version: number): number {
   if (Number.isSafeInteger(version) && version > 0) return version;
-  throw new RegistryError('INVALID_OPTION', `version is ${String(version)}: pass the version of an Entry`);
+  throw new RegistryError('INVALID_OPTION', `version is ${inspect(version)}: pass the version of an Entry`);
 }

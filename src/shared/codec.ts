@@ -41,7 +41,9 @@ export function encodeConfig(config: JsonInput): EncodedConfig {
   try {
     text = JSON.stringify(config);
   } catch (error) {
-    throw new RegistryError('INVALID_CONFIG', `config is not JSON: ${(error as Error).message}`, { cause: error });
+    throw new RegistryError('INVALID_CONFIG', `config is not JSON: ${(error as Error | null)?.message ?? error}`, {
+      cause: error,
+    });
   }
   if (text === undefined) throw new RegistryError('INVALID_CONFIG', `config is not JSON: ${typeof config}`);
   return new EncodedConfig(text, beyondLatin1.test(text));
