@@ -1,7 +1,9 @@
-import type { Client, Tool } from '@modelcontextprotocol/client';
+import { type Client, ProtocolError, type Tool } from '@modelcontextprotocol/client';
 import type { UpstreamSpec } from './config.ts';
+import { GatewayError } from './errors.ts';
 import { limits } from './limits.ts';
 import type { CallRequest, ProgressReport } from './messages.ts';
+import { isTooDeep, tooDeep } from './nesting.ts';
 import { rawResult } from './raw-result.ts';
 
 export interface CallOptions {
@@ -9,8 +11,29 @@ export interface CallOptions {
   onProgress?: (progress: ProgressReport) => void;
 }
 
-/** Calls a tool at its server and returns the result exactly as it came. */
-export function callTool(
+/**
+ * Calls a tool at its server and returns the result exactly as it came.
+ * @throws {GatewayError} `UPSTREAM_FAILED` when the answer is nested too deep to be passed on.
+ */
+export async function callTool(
+  client: Client,
+  spec: UpstreamSpec,
+  request: CallRequest,
+  definition: Tool | undefined,
+  options: CallOptions,
+): Promise<unknown> {
+  let result: unknown;
+  try {
+    result = await send(client, spec, request, definition, options);
+  } catch (error) {
+    if (error instanceof ProtocolError) refuseTooDeep(request, error.data);
+    throw error;
+  }
+  refuseTooDeep(request, result);
+  return result;
+}
+
+function send(
   client: Client,
   spec: UpstreamSpec,
   request: CallRequest,
@@ -26,6 +49,11 @@ export function callTool(
     return client.callTool(params, { ...options, toolDefinition: { ...definition, outputSchema: undefined } });
   }
   return client.request({ method: 'tools/call', params }, rawResult, options);
+}
+
+function refuseTooDeep({ server, tool }: CallRequest, answer: unknown): void {
+  if (!isTooDeep(answer)) return;
+  throw new GatewayError('UPSTREAM_FAILED', `${server}: the answer of "${tool}" cannot be passed on: ${tooDeep}`);
 }
 
 /** Over HTTP, 2026-07-28 lets a tool ask for some of its arguments as headers too (`x-mcp-header` in its schema). */

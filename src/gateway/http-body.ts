@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http';
+import { isTooDeep } from './nesting.ts';
 
 export type Body =
   | { kind: 'json'; value: unknown }
   | { kind: 'notJson'; why: string }
+  | { kind: 'tooDeep' }
   | { kind: 'tooLarge' }
   /** The client has left in the middle of it. */
   | { kind: 'gone' };
@@ -43,7 +45,8 @@ function parse(chunks: Uint8Array[]): Body {
     // JSON is UTF-8: what is not is refused rather than repaired.
     const decoder = new TextDecoder('utf-8', { fatal: true });
     const text = chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('') + decoder.decode();
-    return { kind: 'json', value: JSON.parse(text) };
+    const value: unknown = JSON.parse(text);
+    return isTooDeep(value) ? { kind: 'tooDeep' } : { kind: 'json', value };
   } catch (error) {
     return { kind: 'notJson', why: error instanceof SyntaxError ? error.message : 'it is not UTF-8' };
   }

@@ -7,6 +7,7 @@ import type { Guard } from './guards.ts';
 import type { HealthReport } from './health.ts';
 import { discardBody, readBody } from './http-body.ts';
 import { limits } from './limits.ts';
+import { tooDeep } from './nesting.ts';
 
 export interface HttpFrontOptions {
   thread: number;
@@ -32,10 +33,13 @@ export class HttpFront {
   readonly #exchanges = new Set<ServerResponse>();
   readonly #waiting = new Set<() => void>();
   #draining = false;
+  /** The listener is closed; and then, nothing is served any more. */
+  #closing = false;
+  #closed = false;
 
   constructor(options: HttpFrontOptions) {
     this.#options = options;
-    this.#serveMcp = toNodeHandler(options.mcp, { onerror: options.onError });
+    this.#serveMcp = toNodeHandler({ fetch: withoutConnection(options.mcp) }, { onerror: options.onError });
     this.#server = createServer({
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
@@ -73,10 +77,13 @@ export class HttpFront {
    */
   async drain(): Promise<void> {
     this.#draining = true;
+    for (const response of this.#exchanges) announceClose(response);
     await this.#until(() => this.#sockets.size === 0, limits.drainAnnounceMs);
+    this.#closing = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     await this.#until(() => this.#exchanges.size === 0, limits.drainMs);
     // Ends the subscriptions with their last message, and aborts what is late.
+    this.#closed = true;
     await this.#options.mcp.close();
     await this.#until(() => this.#sockets.size === 0, limits.drainAnnounceMs);
     this.#server.closeAllConnections();
@@ -86,11 +93,12 @@ export class HttpFront {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     // Known to everybody who wants to see how connections spread.
     response.setHeader('x-rollcall-thread', this.#options.thread);
-    if (this.#draining) response.setHeader('connection', 'close');
+    if (this.#draining) announceClose(response);
     if (request.headers['mcp-method'] !== 'subscriptions/listen') this.#exchanges.add(response);
     response.once('close', () => {
       this.#exchanges.delete(response);
-      if (this.#draining) this.#server.closeIdleConnections();
+      // Not before everybody had time to hear of it: a client may be about to use a connection that rests.
+      if (this.#closing) this.#server.closeIdleConnections();
       this.#wake();
     });
     this.#route(request, response).catch((error: Error) => {
@@ -112,6 +120,7 @@ export class HttpFront {
 
   async #mcp(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method !== 'POST') return refuseMethod(response, 'POST');
+    if (this.#closed) return refuse(response, 503, httpErrorCode, 'The gateway is stopping: try again');
     const contentType = request.headers['content-type'];
     if (!isJsonContentType(contentType)) {
       const text = `Unsupported media type: expected application/json, got ${contentType ?? 'none'}`;
@@ -129,6 +138,8 @@ export class HttpFront {
       }
       case 'notJson':
         return refuse(response, 400, ProtocolErrorCode.ParseError, `Parse error: the body is not JSON: ${body.why}`);
+      case 'tooDeep':
+        return refuse(response, 400, ProtocolErrorCode.InvalidRequest, `Invalid request: ${tooDeep} (nestingMax)`);
       case 'json':
         return this.#serveMcp(request, response, body.value);
     }
@@ -177,6 +188,15 @@ export class HttpFront {
   }
 }
 
+/** Whether the connection stays is for Node to say, which knows what the client asked, and for us while draining. */
+function withoutConnection({ fetch }: McpHttpHandler): McpHttpHandler['fetch'] {
+  return async (request, options) => {
+    const response = await fetch(request, options);
+    response.headers.delete('connection');
+    return response;
+  };
+}
+
 /** For refusals that HTTP explains and JSON-RPC has no code for; the same as the official SDK's. */
 const httpErrorCode = -32_000;
 
@@ -184,6 +204,10 @@ const parserStatus: Record<string, string> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 };
+
+function announceClose(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('connection', 'close');
+}
 
 function rpcError(code: number, message: string): unknown {
   return { jsonrpc: '2.0', id: null, error: { code, message } };

@@ -17,6 +17,8 @@ export const limits = {
   messageBytesMax: 10 * 1_048_576,
   /** What a stdio upstream may leave unread in its stdin: room for many calls of the largest body. Then it is restarted. */
   queuedBytesMax: 64 * 1_048_576,
+  /** The same in messages, however small: each costs about 1 KiB of bookkeeping. */
+  queuedMessagesMax: 65_536,
   /** Levels of JSON. Honest messages have dozens; from a few thousand on, writing them again overflows the stack. */
   nestingMax: 1_000,
   /** A tool definition is a few KiB; 256 KiB leaves room for generated schemas. Larger ones are skipped with a warning. */

@@ -1,5 +1,6 @@
 import type { Client, Tool } from '@modelcontextprotocol/client';
 import { limits } from './limits.ts';
+import { isTooDeep, tooDeep } from './nesting.ts';
 import { rawResult } from './raw-result.ts';
 
 /**
@@ -19,7 +20,9 @@ export async function listTools(
     const options = { signal, timeout: limits.housekeepingTimeoutMs };
     const result = await client.request({ method: 'tools/list', params }, rawResult, options);
     for (const tool of Array.isArray(result.tools) ? result.tools : []) {
-      if (!isTool(tool)) onSkipped(`a tool without a name or an input schema: ${JSON.stringify(tool).slice(0, 100)}`);
+      if (isTooDeep(tool)) onSkipped(`${isTool(tool) ? `tool "${tool.name}"` : 'a tool'}: ${tooDeep}`);
+      else if (!isTool(tool))
+        onSkipped(`a tool without a name or an input schema: ${JSON.stringify(tool).slice(0, 100)}`);
       else if (tools.has(tool.name)) onSkipped(`a second tool named "${tool.name}"`);
       else if (tools.size >= limits.toolsPerUpstreamMax) return cut(tools, onSkipped);
       else tools.set(tool.name, tool);

@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
+import { repairAnswer } from './answers.ts';
 import type { StdioSpec } from './config.ts';
 import { limits } from './limits.ts';
 import { endGroup, killGroup } from './process-group.ts';
@@ -37,6 +38,10 @@ export class StdioTransport implements Transport {
   /** Resolves when it has closed for its user, which is a little after the child's exit. */
   readonly #gone = Promise.withResolvers<void>();
   #closed = false;
+  /** Messages written that the pipe has not taken yet. */
+  #queued = 0;
+  /** Why we ended the child, if we did so because of what it does. */
+  #whyGivenUp: string | undefined;
 
   constructor(spec: StdioSpec, hooks: StdioHooks) {
     this.#spec = spec;
@@ -79,10 +84,7 @@ export class StdioTransport implements Transport {
       child.stdout,
       limits.messageBytesMax,
       (line) => this.#receive(line),
-      () => {
-        this.onerror?.(new Error(`a message passed ${limits.messageBytesMax} bytes`));
-        void this.close();
-      },
+      () => this.#giveUp(`a message passed ${limits.messageBytesMax} bytes`),
     );
     splitLines(
       child.stderr,
@@ -104,8 +106,18 @@ export class StdioTransport implements Transport {
   send(message: JSONRPCMessage): Promise<void> {
     const stdin = this.#child?.stdin;
     if (stdin === undefined || this.#closed || !stdin.writable) return Promise.reject(new Error('the child is gone'));
+    if (stdin.writableLength > limits.queuedBytesMax || this.#queued > limits.queuedMessagesMax) {
+      this.#giveUp(`it does not read: ${this.#queued} messages with ${stdin.writableLength} bytes wait for it`);
+      return Promise.reject(new Error(this.#whyGivenUp));
+    }
     return new Promise((resolve, reject) => {
-      stdin.write(`${JSON.stringify(message)}\n`, (error) => (error ? reject(error) : resolve()));
+      const line = `${JSON.stringify(message)}\n`;
+      this.#queued += 1;
+      stdin.write(line, (error) => {
+        this.#queued -= 1;
+        if (error) reject(error);
+        else resolve();
+      });
     });
   }
 
@@ -123,6 +135,13 @@ export class StdioTransport implements Transport {
     await this.#gone.promise;
     child.stdout.destroy();
     child.stderr.destroy();
+  }
+
+  #giveUp(why: string): void {
+    if (this.#whyGivenUp !== undefined) return;
+    this.#whyGivenUp = why;
+    this.onerror?.(new Error(why));
+    void this.close();
   }
 
   async #exitsWithin(ms: number): Promise<boolean> {
@@ -145,7 +164,7 @@ export class StdioTransport implements Transport {
     // One microtask each: the SDK handles a notification one microtask late, but a response at once, so that progress
     // which arrived in one chunk with its result would come after it, and be dropped.
     this.#received = this.#received
-      .then(() => this.onmessage?.(message))
+      .then(() => this.onmessage?.(repairAnswer(message)))
       .catch((error: Error) => this.onerror?.(error));
   }
 
@@ -159,7 +178,7 @@ export class StdioTransport implements Transport {
   #lost(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.reason = reason;
+    this.reason = this.#whyGivenUp ?? reason;
     this.#gone.resolve();
     this.onclose?.();
   }

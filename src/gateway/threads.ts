@@ -68,6 +68,7 @@ export class Threads {
     const data: ThreadData = { thread, ...this.#options.data(thread) };
     const worker = new Worker(entryUrl('gateway.worker'), { workerData: data, name: `gateway ${thread}` });
     slot.worker = worker;
+    slot.idle = Promise.withResolvers(); // the thread before may have died, which counts as idle
     slot.threadId = worker.threadId;
     slot.startedAtMs = performance.now();
     slot.exited = new Promise((resolve) => {

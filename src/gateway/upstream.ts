@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ProtocolError } from '@modelcontextprotocol/client';
+import { type Client, ProtocolError, type Tool } from '@modelcontextprotocol/client';
 import type { JsonValue, Owner, Registry } from '../engine/index.ts';
 import { Backoff } from './backoff.ts';
 import { type CallOptions, callTool } from './call-tool.ts';
@@ -33,8 +33,6 @@ interface Life {
   owner: Owner;
   catalog: ToolCatalog;
   prober: Prober | undefined;
-  /** The server said that its tools changed since they were last listed. */
-  stale: boolean;
   refreshing: boolean;
 }
 
@@ -55,6 +53,8 @@ export class Upstream {
   readonly #stop = new AbortController();
   readonly #backoff = new Backoff({ baseMs: limits.restartBackoffMs, maxMs: limits.restartBackoffMsMax });
   #life: Life | undefined;
+  /** The server said that its tools changed since we last began to list them, which may be before it is up. */
+  #stale = false;
   #restarts: number;
   #lastError: string | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -131,7 +131,10 @@ export class Upstream {
         this.#spec,
         {
           onChild: (pid, alive) => this.#hooks.onChild(pid, alive),
-          onToolsChanged: () => void this.#refresh(),
+          onToolsChanged: () => {
+            this.#stale = true;
+            void this.#refresh();
+          },
           onClosed: () => {
             // First of all: from here on nobody finds these tools.
             owner?.close();
@@ -140,18 +143,19 @@ export class Upstream {
         },
         signal,
       );
-      const tools = await listTools(connection.client, signal, (what) => this.#warn(`skipped ${what}`));
+      const tools = await this.#list(connection.client);
       lost.signal.throwIfAborted();
       owner = this.#registry.owner();
       const catalog = new ToolCatalog(this.#registry, this.#spec, owner, (text) => this.#warn(text));
       const prober = this.#spec.transport.type === 'http' ? new Prober(connection.client) : undefined;
-      this.#life = { connection, owner, catalog, prober, stale: false, refreshing: false };
+      this.#life = { connection, owner, catalog, prober, refreshing: false };
       catalog.apply(tools);
       this.#register(this.#life);
       upSinceMs = performance.now();
       this.#lastError = undefined;
       this.#report('up');
       this.#hooks.onToolsChanged();
+      void this.#refresh();
       await untilLost(prober, AbortSignal.any([lost.signal, signal]));
     } catch (error) {
       this.#lastError = messageOf(error);
@@ -176,19 +180,19 @@ export class Upstream {
     this.#registry.registerOrUpdate(kinds.server, this.name, { config: config as unknown as JsonValue, owner });
   }
 
-  /** The server says that its tools changed. Several such notices in a row are answered by at most one more listing. */
+  #list(client: Client): Promise<Tool[]> {
+    this.#stale = false;
+    return listTools(client, this.#stop.signal, (what) => this.#warn(`skipped ${what}`));
+  }
+
+  /** Lists the tools again if they changed. Several such notices in a row are answered by at most one more listing. */
   async #refresh(): Promise<void> {
     const life = this.#life;
-    if (life === undefined) return;
-    life.stale = true;
-    if (life.refreshing) return;
+    if (life === undefined || life.refreshing) return;
     life.refreshing = true;
     try {
-      while (life.stale && this.#life === life) {
-        life.stale = false;
-        const tools = await listTools(life.connection.client, this.#stop.signal, (what) =>
-          this.#warn(`skipped ${what}`),
-        );
+      while (this.#stale && this.#life === life) {
+        const tools = await this.#list(life.connection.client);
         if (this.#life !== life || !life.catalog.apply(tools)) continue;
         this.#register(life);
         this.#report('up');

@@ -233,7 +233,7 @@ test('a change announced during the first listing is not lost', async () => {
 test('a tool nested absurdly deep is left out with a warning, its server is not', async () => {
   await using gateway = await GatewayProcess.start({ config: { mcpServers: { a: fixture('hostile-server') } } });
   const { state, tools, restarts } = await gateway.upstream('a');
-  assert.equal([state, tools, restarts], ['up', 6, 0]);
+  assert.equal([state, tools, restarts], ['up', 5, 0]);
   assert.match(gateway.stderr, new RegExp(`a: skipped tool "deep": .*more than ${limits.nestingMax} levels`));
 });
 
@@ -245,13 +245,19 @@ test('answers that cannot be passed on are errors at once', async () => {
       for (const tool of ['deepResult', 'deepError', 'noResult', 'oddResult']) {
         const [{ error }] = await callRaw(gateway.url, era, `${server}__${tool}`, {});
         assert.is(error?.code, -32_603, tool);
-        assert.match(error.message, tool.startsWith('deep') ? /more than \d+ levels/ : /neither a result nor an error/);
+        assert.match(
+          error?.message ?? '',
+          tool.startsWith('deep') ? /more than \d+ levels/ : /neither a result nor an error/,
+        );
       }
       const messages = await callRaw(gateway.url, era, `${server}__deepProgress`, {});
       assert.equal(messages.at(-1)?.result?.content, [{ type: 'text', text: 'done' }]);
     }
   }
-  assert.equal((await gateway.health()).upstreams.map(({ restarts }) => restarts), [0, 0]);
+  assert.equal(
+    (await gateway.health()).upstreams.map(({ restarts }) => restarts),
+    [0, 0],
+  );
 });
 
 test('URL upstreams of both eras are served with their headers, lost when they stop answering, and found again', async () => {

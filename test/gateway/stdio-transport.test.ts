@@ -72,16 +72,23 @@ test('a message that passes the limit closes the connection', async () => {
   assert.equal(run.messages, []);
 });
 
-test('a child that does not read is ended before what it was told piles up', async () => {
-  await using run = start('setInterval(() => {}, 1e6)');
-  await run.transport.start();
-  const message: JSONRPCMessage = { jsonrpc: '2.0', method: 'x', params: { text: 'x'.repeat(1_048_576) } };
-  const sent = Array.from({ length: limits.queuedBytesMax / 1_048_576 + 1 }, () => run.transport.send(message));
-  for (const { status } of await Promise.allSettled(sent)) assert.is(status, 'rejected');
-  await until('it is closed', () => run.closed === 1);
-  assert.match(run.errors[0], new RegExp(`passed ${limits.queuedBytesMax} bytes`));
-  assert.is(run.transport.reason, run.errors[0]);
-});
+for (const [what, text, count] of [
+  ['many small messages', '', limits.queuedMessagesMax + 2],
+  ['a few large messages', 'x'.repeat(1_048_576), limits.queuedBytesMax / 1_048_576 + 2],
+] as const) {
+  test(`a child that does not read is ended before ${what} pile up`, async () => {
+    await using run = start('setInterval(() => {}, 1e6)');
+    await run.transport.start();
+    const message: JSONRPCMessage = { jsonrpc: '2.0', method: 'x', params: { text } };
+    // A pipe takes some 64 KiB, so that a few small ones are not queued.
+    const sent = Array.from({ length: 2 * count }, () => run.transport.send(message));
+    const settled = Promise.allSettled(sent);
+    await until('it is closed', () => run.closed === 1);
+    assert.ok((await settled).slice(count).every(({ status }) => status === 'rejected'));
+    assert.match(run.errors[0], /it does not read: \d+ messages with \d+ bytes wait for it/);
+    assert.is(run.transport.reason, run.errors[0]);
+  });
+}
 
 test('an answer that is neither a result nor an error becomes an error, other messages stay as they are', async () => {
   const said = [
