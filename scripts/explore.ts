@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { Counterexample, Explorer, type Program } from '../test/model/explore.ts';
 import { loadStepped } from '../test/model/load.ts';
 import { programs } from '../test/model/programs.ts';
+import { Random } from '../test/support/random.ts';
 
 const usage = `npm run explore -- [PART OF A PROGRAM'S NAME] [options]
 
@@ -26,17 +27,6 @@ const { values, positionals } = parseArgs({
   },
 });
 
-/** mulberry32 */
-function randomNumbers(seed: number): (bound: number) => number {
-  let state = seed | 0;
-  return (bound) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % bound;
-  };
-}
-
 const threadsOf = ({ threads }: Program): number => threads.filter(({ length }) => length > 0).length;
 
 function boundFor(program: Program): number {
@@ -55,6 +45,7 @@ async function main(): Promise<number> {
 async function explore(chosen: readonly Program[]): Promise<number> {
   const source = await loadStepped();
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
+  const random = new Random(seed);
   let interleavings = 0;
   let states = 0;
   let failures = 0;
@@ -63,7 +54,9 @@ async function explore(chosen: readonly Program[]): Promise<number> {
     try {
       if (values.replay) explorer.replay(JSON.parse(values.replay));
       else {
-        const found = values.walks ? explorer.walk(Number(values.walks), randomNumbers(seed)) : explorer.explore();
+        const found = values.walks
+          ? explorer.walk(Number(values.walks), (bound) => random.below(bound))
+          : explorer.explore();
         interleavings += found.interleavings;
         states += found.states;
         console.log(

@@ -40,7 +40,8 @@ export class Registration implements Disposable, AsyncDisposable {
   }
 
   /** Replaces the config; every thread's next lookup sees it. @returns the entry's new version.
-   *  @throws {RegistryError} `NOT_FOUND` when no longer active; `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL` */
+   *  @throws {RegistryError} `NOT_FOUND` when no longer active; `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL`, `CLOSED`,
+   *    `BUSY` */
   update(config: JsonInput | undefined): number {
     return this.#host.update(this, undefined, config);
   }
@@ -51,7 +52,8 @@ export class Registration implements Disposable, AsyncDisposable {
     return this.#host.update(this, version, config) !== 0;
   }
 
-  /** Takes the name back. @returns false when it was no longer active; doing it twice is no error. */
+  /** Takes the name back. @returns false when it was no longer active; doing it twice is no error.
+   *  @throws {RegistryError} `BUSY` */
   unregister(): boolean {
     for (const cleanup of this.cleanups.splice(0)) cleanup();
     return this.#host.remove(this);

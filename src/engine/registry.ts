@@ -88,7 +88,7 @@ export class Registry implements Disposable, AsyncDisposable {
   /**
    * Allocates a registry and starts its coordinator thread, which notices the death of threads and sweeps up after
    * them. The registry lives until this thread closes it; neither it nor the coordinator keeps the process alive.
-   * @throws {RegistryError} `INVALID_OPTION`; `COORDINATOR_FAILED` when the thread cannot start
+   * @throws {RegistryError} `INVALID_OPTION`; `COORDINATOR_FAILED` when its thread cannot start
    */
   static async open(options: RegistryOptions = {}): Promise<Registry> {
     const registry = new Registry(Object.freeze(allocateTable(resolveOptions(options))), true);
@@ -118,20 +118,20 @@ export class Registry implements Disposable, AsyncDisposable {
   /**
    * Registers a name.
    * @throws {AlreadyRegisteredError} when a living owner has it, which changes nothing
-   * @throws {RegistryError} `INVALID_NAME`, `INVALID_CONFIG`, `CONFIG_TOO_LARGE`, `TABLE_FULL`, `KINDS_FULL`,
+   * @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `INVALID_CONFIG`, `CONFIG_TOO_LARGE`, `TABLE_FULL`, `KINDS_FULL`,
    *   `OWNER_DEAD`, `CLOSED`, `BUSY`; the signal's own reason when it has aborted
    */
   register(kind: string, id: string, options: RegisterOptions = {}): Registration {
     return this.#register(kind, id, options, false) ?? this.#throwTaken(kind, id);
   }
 
-  /** `register`, with a taken name as a value. */
+  /** `register`, with a taken name as a value. @throws {RegistryError} as `register` does otherwise */
   tryRegister(kind: string, id: string, options: RegisterOptions = {}): TryRegisterResult {
     const registration = this.#register(kind, id, options, false);
     return registration ? { ok: true, registration } : { ok: false, error: this.#taken(kind, id) };
   }
 
-  /** `register`, but a name that the same owner has gets the new config. */
+  /** `register`, but a name that the same owner has gets the new config. @throws {RegistryError} as `register` does */
   registerOrUpdate(kind: string, id: string, options: RegisterOptions = {}): Registration {
     return this.#register(kind, id, options, true) ?? this.#throwTaken(kind, id);
   }
@@ -145,13 +145,14 @@ export class Registry implements Disposable, AsyncDisposable {
     return this.#lookup(names, kind, id);
   }
 
-  /** A reference to a name, registered or not: the fastest way to look one name up again and again. */
+  /** A reference to a name, registered or not: the fastest way to look one name up again and again.
+   *  @throws {RegistryError} `INVALID_NAME`, `CLOSED` */
   ref(kind: string, id: string): Ref {
     this.#checkOpen();
     return new Ref(kind, id, this.#life, (...name) => this.#resolve(...name));
   }
 
-  /** Whether a name is registered. */
+  /** Whether a name is registered. @throws {RegistryError} `INVALID_NAME`, `CLOSED` */
   has(kind: string, id: string): boolean {
     const names = kind === this.#lastKind ? this.#lastNames : this.#namesOf(kind);
     const resolution = names.young.get(id);
@@ -162,7 +163,8 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   /** The entries of a kind. Each shard's are as they stood together at one moment, so a name that is
-   *  registered throughout is there exactly once. */
+   *  registered throughout is there exactly once. Takes a shard's lock when its writers leave no quiet moment.
+   *  @throws {RegistryError} when iterated: `INVALID_NAME`, `CLOSED`, `BUSY` */
   *list(kind: string): IterableIterator<Entry> {
     this.#checkOpen();
     const kindId = this.#table.kinds.find(kind);
@@ -172,7 +174,8 @@ export class Registry implements Disposable, AsyncDisposable {
     }
   }
 
-  /** How many names of a kind, or in all, are registered. Looks at every record: for people, not for hot paths. */
+  /** How many names of a kind, or in all, are registered. Looks at every record: for people, not for hot
+   *  paths. @throws {RegistryError} `INVALID_NAME`, `CLOSED` */
   count(kind?: string): number {
     this.#checkOpen();
     const kindId = kind === undefined ? 0 : this.#table.kinds.find(kind);
@@ -181,18 +184,19 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   /** Replaces the config of a name, whoever owns it. @returns the entry's new version.
-   *  @throws {RegistryError} `NOT_FOUND`, `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL`, `CLOSED`, `BUSY` */
+   *  @throws {RegistryError} `NOT_FOUND`, `INVALID_NAME`, `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL`, `CLOSED`, `BUSY` */
   update(kind: string, id: string, config: JsonInput | undefined): number {
     return this.#update(kind, id, ANY, config);
   }
 
   /** The same if the entry still has `version`, as an `Entry` tells it. @returns whether it had.
-   *  @throws {RegistryError} `INVALID_OPTION`, `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL`, `CLOSED`, `BUSY` */
+   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL`, `CLOSED`, `BUSY` */
   compareAndUpdate(kind: string, id: string, version: number, config: JsonInput | undefined): boolean {
     return this.#update(kind, id, checkVersion(version), config) !== 0;
   }
 
-  /** Takes a name back, whoever owns it. @returns whether there was one. */
+  /** Takes a name back, whoever owns it. @returns whether there was one.
+   *  @throws {RegistryError} `INVALID_NAME`, `CLOSED`, `BUSY` */
   unregister(kind: string, id: string): boolean {
     this.#checkOpen();
     const kindId = this.#table.kinds.find(kind);

@@ -4,7 +4,8 @@ import type { SharedEntry } from './entry.ts';
  * The answer to one lookup, with the few words of shared memory that tell whether it still holds.
  *
  * A name found: its record's version, its shard's count of version wraps, its owner's epoch, that owner's thread's
- * epoch. None of these ever returns to an old value (a version only with another count of wraps), so if all are what
+ * epoch. None of these ever returns to an old value (a version only with another count of wraps; the
+ * insert sequence after 2^31 registrations in one shard between two looks), so if all are what
  * they were, they have been so all along and the entry is the answer at this moment. A name not found: the shard's
  * insert sequence, which every appearance of a name moves; the other three then say that the registry is open.
  *

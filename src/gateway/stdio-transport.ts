@@ -153,6 +153,8 @@ export class StdioTransport implements Transport {
   }
 
   #receive(line: string): void {
+    // To answer what floods us would be the very work we end it for.
+    if (this.#whyGivenUp !== undefined) return;
     let message: JSONRPCMessage;
     try {
       message = JSON.parse(line);

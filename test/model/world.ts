@@ -1,8 +1,9 @@
 import { encodeConfig } from '../../src/shared/codec.ts';
 import { ControlMap, Header, Shard } from '../../src/shared/layout.ts';
 import { NameKey } from '../../src/shared/name-key.ts';
+import { ShardMemory } from '../../src/shared/shard-memory.ts';
 import { allocateTable } from '../../src/shared/table.ts';
-import { auditShard } from '../support/audit.ts';
+import { auditShard } from '../support/bookkeeping.ts';
 import { INDEX_LOG2, type SteppedSource } from './load.ts';
 import { $run, $shared, type Access } from './runtime.ts';
 
@@ -60,16 +61,9 @@ export class World {
     return this.#buffers;
   }
 
-  /** What is wrong with the memory when nobody runs. */
-  audit(): string[] {
-    const { memory } = this.actors[0];
-    return auditShard({
-      control: this.control,
-      at: memory.at,
-      records: memory.records,
-      index: memory.index,
-      arena: memory.arena,
-    });
+  /** Checks the memory when nobody runs. @throws what is wrong */
+  audit(): void {
+    auditShard(new ShardMemory(this.control, this.map.shard(0), this.#buffers.shards[0]));
   }
 }
 
