@@ -1,3 +1,4 @@
+// @timeout 400
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

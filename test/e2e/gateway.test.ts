@@ -1,3 +1,4 @@
+// @timeout 400
 import { execFile } from 'node:child_process';
 import { request } from 'node:http';
 import { connect } from 'node:net';

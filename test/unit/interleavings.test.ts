@@ -1,3 +1,4 @@
+// @timeout 400
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Shard } from '../../src/shared/layout.ts';
