@@ -44,10 +44,22 @@ property(
     (text) => {
       // biome-ignore lint/security/noGlobalEval: digits, operators and parentheses that were made above
       const expected = eval(text) as number;
-      if (Number.isFinite(expected)) assert.is(evaluate(text), expected, text);
+      if (!Number.isFinite(expected) || hidesDivisionByZero(text)) return;
+      assert.is(evaluate(text), expected, text);
     },
   ),
   { numRuns: 500 },
 );
+
+/** In JavaScript 0 / (1 / 0) is 0: a second division makes a division by zero finite again. Here it is refused. */
+function hidesDivisionByZero(text: string): boolean {
+  if (text.split('/').length < 3) return false;
+  try {
+    evaluate(text);
+    return false;
+  } catch (error) {
+    return /divisor other than zero/.test((error as Error).message);
+  }
+}
 
 test.run();
