@@ -5,6 +5,11 @@ import { mainHelp } from './help.ts';
 // Exit codes: 0 done, 1 failed, 2 wrong usage (also a wrong configuration).
 const [command, ...args] = process.argv.slice(2);
 
+if (Number.parseInt(process.versions.node, 10) < 24) {
+  console.error(`rollcall needs Node.js 24 or newer; this is ${process.versions.node}`);
+  process.exit(1);
+}
+
 switch (command) {
   case 'gateway':
     process.exit(await gateway());
