@@ -1,23 +1,26 @@
 // npm run explore: interleavings of the source of src/shared, program by program. See `usage`.
 import { parseArgs } from 'node:util';
-import { Counterexample, Explorer, type Program } from '../test/model/explore.ts';
+import { type Exploration, Explorer, type Program } from '../test/model/explore.ts';
 import { loadStepped } from '../test/model/load.ts';
-import { programs } from '../test/model/programs.ts';
-import { Random } from '../test/support/random.ts';
+import { explorerPool } from '../test/model/pool.ts';
+import { boundOf, programNamed, programs } from '../test/model/programs.ts';
 
 const usage = `npm run explore -- [PART OF A PROGRAM'S NAME] [options]
 
-  --bound N          preemptions, default 3; states that were met before are not explored again
-  --deep             bound 5 for two threads, 4 for three
+  --bound N          preemptions; default 3, as in the tests, where some programs of three threads have fewer
+  --deep             bound 5 for two threads, 4 for three; this takes hours
   --walks N          N interleavings at random instead, with no bound
   --seed N           of the walks
   --replay SCHEDULE  one interleaving again, as a failure prints it
-  --list             names the programs`;
+  --list             names the programs
+
+'random SEED' names the large random program of that seed: walk through it, or replay what a walk has found.
+One thread a core explores; a state that was met before is not explored again.`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    bound: { type: 'string', default: '3' },
+    bound: { type: 'string' },
     deep: { type: 'boolean' },
     walks: { type: 'string' },
     seed: { type: 'string' },
@@ -27,53 +30,70 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const threadsOf = ({ threads }: Program): number => threads.filter(({ length }) => length > 0).length;
-
 function boundFor(program: Program): number {
-  if (!values.deep) return Number(values.bound);
-  return threadsOf(program) > 2 ? 4 : 5;
+  if (values.bound !== undefined) return Number(values.bound);
+  if (!values.deep) return boundOf(program);
+  return program.threads.filter(({ length }) => length > 0).length > 2 ? 4 : 5;
+}
+
+function chosenPrograms(): readonly Program[] {
+  const seeded = positionals.filter((name) => /^random \d+$/.test(name));
+  if (seeded.length > 0) return seeded.map(programNamed);
+  return programs.filter(({ name }) => positionals.every((part) => name.includes(part)));
 }
 
 async function main(): Promise<number> {
-  const chosen = programs.filter(({ name }) => positionals.every((part) => name.includes(part)));
+  const chosen = chosenPrograms();
   if (values.help) console.log(usage);
   else if (values.list) console.log(chosen.map(({ name }) => name).join('\n'));
+  else if (chosen.length === 0) console.error('no program has such a name: see --list');
+  else if (values.replay !== undefined) return replay(chosen[0], JSON.parse(values.replay));
   else return explore(chosen);
-  return 0;
+  return values.help || values.list ? 0 : 1;
+}
+
+async function replay(program: Program, schedule: [number, number][]): Promise<number> {
+  try {
+    new Explorer(await loadStepped(), program, Number.POSITIVE_INFINITY).replay(schedule);
+    console.log(`${program.name}: nothing fails`);
+    return 0;
+  } catch (error) {
+    console.error((error as Error).message);
+    return 1;
+  }
 }
 
 async function explore(chosen: readonly Program[]): Promise<number> {
-  const source = await loadStepped();
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-  const random = new Random(seed);
-  let interleavings = 0;
-  let states = 0;
+  const pool = explorerPool();
+  const explorations: Promise<Exploration | Error>[] = chosen.map((program) => {
+    const { name } = program;
+    const task = values.walks
+      ? pool.run({ name, walks: Number(values.walks), seed }, { name: 'walk' })
+      : pool.run({ name, bound: boundFor(program) }, { name: 'explore' });
+    return task.catch((error: Error) => error);
+  });
+  const total = { interleavings: 0, states: 0, runs: 0 };
   let failures = 0;
-  for (const [n, program] of chosen.entries()) {
-    const explorer = new Explorer(source, program, values.walks ? Number.POSITIVE_INFINITY : boundFor(program));
-    try {
-      if (values.replay) explorer.replay(JSON.parse(values.replay));
-      else {
-        const found = values.walks
-          ? explorer.walk(Number(values.walks), (bound) => random.below(bound))
-          : explorer.explore();
-        interleavings += found.interleavings;
-        states += found.states;
-        console.log(
-          `${n + 1}/${chosen.length} ${program.name}: ${found.interleavings} interleavings, ${found.states} states`,
-        );
-      }
-    } catch (error) {
-      if (!(error instanceof Counterexample)) throw error;
+  for (const [n, exploration] of explorations.entries()) {
+    const found = await exploration;
+    if (found instanceof Error) {
       failures++;
-      console.error(error.message);
+      console.error(found.message);
+      continue;
     }
+    total.interleavings += found.interleavings;
+    total.states += found.states;
+    total.runs += found.runs;
+    console.log(`${n + 1}/${chosen.length} ${chosen[n].name}: ${summary(found)}`);
   }
-  const how = values.walks ? `walks of seed ${seed}` : `bound ${values.deep ? '5 (three threads: 4)' : values.bound}`;
-  console.log(
-    `${chosen.length} programs, ${interleavings} interleavings, ${states} states, ${how}; ${failures} failed`,
-  );
+  await pool.destroy();
+  const how = values.walks ? `walks of seed ${seed}` : 'explored';
+  console.log(`${chosen.length} programs, ${summary(total)}, ${how}; ${failures} failed`);
   return failures === 0 ? 0 : 1;
 }
+
+const summary = ({ interleavings, states, runs }: Omit<Exploration, 'places' | 'passes'>): string =>
+  `${interleavings} interleavings, ${states} states, ${runs} runs`;
 
 process.exitCode = await main();

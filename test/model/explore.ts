@@ -1,8 +1,9 @@
 import { tablePages } from '../../src/shared/arena.ts';
-import { Guard, Header, Page, pageBytes, Shard } from '../../src/shared/layout.ts';
+import { Control, Guard, Header, OwnerRow, Page, pageBytes, Shard } from '../../src/shared/layout.ts';
 import { type Event, isLinearizable, type State, stateAfter } from './linearizability.ts';
 import type { SteppedSource } from './load.ts';
 import { $kill, $reviveAll, $run, type Access, describePlace, type Place } from './runtime.ts';
+import { type Guide, metBefore, Search, Walk } from './search.ts';
 import { type Actor, type Operation, World } from './world.ts';
 
 /** What virtual threads do at the same time, after a set-up that runs alone. */
@@ -12,6 +13,8 @@ export interface Program {
   readonly threads: readonly (readonly Operation[])[];
   /** The thread that may be killed, once, after any of its writes. */
   readonly kill?: number;
+  /** Preemptions to explore it to, in the tests: 3, or fewer where three threads have too many interleavings. */
+  readonly bound?: number;
   /** Names looked up at the end, by a thread that took no part. */
   readonly names: readonly string[];
   /** All names have the same hash: only the comparison of the names themselves tells them apart. */
@@ -19,8 +22,10 @@ export interface Program {
 }
 
 export interface Exploration {
-  /** Runs, to the end or to a state that was met before, in the last pass. */
+  /** Complete interleavings within the bound, those that go on from a state met before included. */
   readonly interleavings: number;
+  /** What was really run for them: each to its end, or to a state from which all was explored before. */
+  readonly runs: number;
   /** Different states of memory, threads and history at which the scheduler had a choice. */
   readonly states: number;
   /** Places two threads touch, one of them writing. */
@@ -59,12 +64,6 @@ interface Undo {
   readonly content: Buffer | undefined;
 }
 
-/** A choice the scheduler made: which of how many options. */
-interface Choice {
-  taken: number;
-  readonly options: number;
-}
-
 /**
  * Runs a program in every interleaving of its threads' memory accesses that has at most `preemptions` switches away
  * from a thread that could go on (Musuvathi and Qadeer, "Iterative context bounding", 2007), and checks each.
@@ -83,8 +82,6 @@ export class Explorer {
   readonly #undo: Undo[] = [];
   readonly #touched = new Map<Place, number>();
   readonly #shared = new Set<Place>();
-  /** States met in this pass, and with how many switches left. */
-  readonly #states = new Map<number, number>();
   readonly #sound = new Set<string>();
   readonly #lockAt: number;
   readonly #controlRegion: number;
@@ -97,6 +94,8 @@ export class Explorer {
   /** Per thread, two hashes of all it has read: with its program, its whole state. */
   readonly #read: number[] = [];
   readonly #read2: number[] = [];
+  /** Per thread, what the memory was when it slept last. */
+  readonly #sleptAt: number[] = [];
   #clock = 0;
   #history: Event[] = [];
   #dead = new Set<number>();
@@ -116,6 +115,8 @@ export class Explorer {
     this.#initial = stateAfter(this.#history);
     this.#undo.length = 0;
     this.#touched.clear();
+    this.#world.claims.clear();
+    for (const actor of this.#world.actors) actor.keep();
   }
   readonly #initial: State;
 
@@ -123,98 +124,84 @@ export class Explorer {
   explore(): Exploration {
     for (let passes = 1; ; passes++) {
       this.#learnt = false;
-      this.#states.clear();
-      let interleavings = 0;
-      const path: Choice[] = [];
+      const search = new Search();
       do {
-        this.#run(path);
-        interleavings++;
-      } while (advance(path));
-      if (!this.#learnt) {
-        return { interleavings, states: this.#states.size, places: this.#shared.size, passes };
-      }
+        if (this.#run(search)) search.ended();
+      } while (!this.#learnt && search.next());
+      if (this.#learnt) continue; // there are choices now that this pass did not have
+      const { interleavings, runs, states } = search;
+      return { interleavings, runs, states, places: this.#shared.size, passes };
     }
   }
 
-  /** Interleavings chosen at random. @throws {Counterexample} */
+  /** Interleavings chosen at random: `random` gives a whole number below its argument. @throws {Counterexample} */
   walk(count: number, random: (bound: number) => number): Exploration {
-    for (let n = 0; n < count; n++) this.#run([], random);
-    return { interleavings: count, states: this.#states.size, places: this.#shared.size, passes: 1 };
+    const guide = new Walk(random);
+    for (let n = 0; n < count; n++) this.#run(guide);
+    return { interleavings: count, runs: count, states: 0, places: this.#shared.size, passes: 1 };
   }
 
   /** One interleaving again. @throws {Counterexample} */
   replay(schedule: Schedule): void {
-    this.#run([], undefined, schedule);
+    this.#run(new Walk(() => 0), schedule);
   }
 
-  #run(path: Choice[], random?: (bound: number) => number, script?: Schedule): void {
+  /** @returns whether it came to its end, and not to a state that was met before. */
+  #run(guide: Guide, script?: Schedule): boolean {
     const { threads, kill } = this.#program;
-    this.#history = [];
-    this.#clock = 0;
-    this.#memory = 0;
-    this.#memory2 = 0;
-    this.#events = 0;
-    this.#read.fill(0);
-    this.#read2.fill(0);
-    const met = path.length;
+    this.#begin();
+    guide.begin();
     const steps = threads.map((operations, thread) => this.#main(this.#world.actors[thread], operations));
     const pending: (Access | undefined)[] = threads.map(() => undefined);
-    const state: ('ready' | 'done' | 'killed')[] = threads.map((operations) =>
-      operations.length > 0 ? 'ready' : 'done',
-    );
+    const state: ('ready' | 'done' | 'killed')[] = threads.map(({ length }) => (length > 0 ? 'ready' : 'done'));
+    const others = (current: number, which: (n: number) => boolean) =>
+      [...threads.keys()].filter((n) => n !== current && state[n] === 'ready' && which(n));
+    const runs = (n: number) => !this.#blocked(n, pending[n]);
+    const sleeps = (n: number) => this.#blocked(n, pending[n]);
     let current = -1;
     let wrote = false;
     let left = this.#preemptions;
-    let taken = 0;
     let timeouts = 0;
     let early = EARLY_TIMEOUTS;
     const ran: [thread: number, steps: number][] = [];
     const lines = script?.map(([thread, steps]) => ({ thread, steps }));
-
-    const choose = (options: number): number => {
-      if (options === 1) return 0;
-      if (taken >= met && !random) {
-        const key = this.#stateOf(current, wrote, early);
-        if ((this.#states.get(key) ?? -1) >= left) throw metBefore;
-        this.#states.set(key, left);
-      }
-      const choice = path[taken] ?? { taken: random ? random(options) : 0, options };
-      path[taken++] = choice;
-      return choice.taken;
-    };
+    const choose = (options: number, going: boolean): number =>
+      options === 1 ? 0 : guide.choose(options, going, left, () => this.#stateOf(current, wrote, early));
 
     try {
       for (let count = 0; ; count++) {
         if (count > STEPS_MAX) throw new Error('runs without end');
-        const ready = [...threads.keys()].filter((n) => state[n] === 'ready' && !this.#blocked(pending[n]));
-        const here = ready.includes(current) ? current : -1;
-        let next = here;
+        const goes = current !== -1 && state[current] === 'ready' && runs(current);
+        let next = current;
         let die = false;
         const line = lines?.find(({ steps }) => steps >= 0);
         if (line !== undefined) {
           next = line.thread;
           die = line.steps === 0;
           line.steps = line.steps > 1 ? line.steps - 1 : -1;
-        } else if (here === -1) {
-          if (ready.length > 0) next = ready[choose(ready.length)];
+        } else if (!goes) {
+          const ready = others(-1, runs);
+          if (ready.length > 0) next = ready[choose(ready.length, false)];
           else {
             next = state.indexOf('ready');
             if (next === -1) break;
             if (++timeouts > TIMEOUTS_MAX) throw new Error('a thread waits without end');
           }
-        } else if (!this.#world.actors[here].atomic) {
-          const killable = kill === here && wrote && this.#dead.size === 0;
-          const others = left > 0 && this.#isShared(pending[here]) ? ready.filter((n) => n !== here) : [];
-          // A sleeper may also wake while the holder lives and is slow.
-          if (left > 0 && early > 0 && this.#isShared(pending[here])) {
-            for (const n of threads.keys()) if (state[n] === 'ready' && this.#blocked(pending[n])) others.push(n);
-          }
-          const choice = choose(1 + others.length + (killable ? 1 : 0));
-          if (choice > others.length) die = true;
-          else if (choice > 0) {
-            next = others[choice - 1];
-            left--;
-            if (this.#blocked(pending[next])) early--;
+        } else if (!this.#world.actors[current].atomic) {
+          const killable = kill === current && wrote && this.#dead.size === 0;
+          const interrupted = left > 0 && this.#isShared(pending[current]);
+          if (killable || interrupted) {
+            const instead = interrupted ? others(current, runs) : [];
+            // A sleeper may also wake while the holder lives and is slow.
+            if (interrupted && early > 0) instead.push(...others(current, sleeps));
+            const choice = choose(1 + instead.length + (killable ? 1 : 0), true);
+            if (choice > instead.length) die = true;
+            else if (choice > 0) {
+              guide.preempted();
+              next = instead[choice - 1];
+              left--;
+              if (sleeps(next)) early--;
+            }
           }
         }
         if (die) {
@@ -237,18 +224,31 @@ export class Explorer {
         } else pending[next] = value;
       }
       this.#finish();
+      return true;
     } catch (error) {
-      if (error === metBefore) return;
+      if (error === metBefore) return false;
       throw new Counterexample(this.#program, (error as Error).message, ran, this.#history);
     } finally {
       this.#reset();
     }
   }
 
+  #begin(): void {
+    this.#history = [];
+    this.#clock = 0;
+    this.#memory = 0;
+    this.#memory2 = 0;
+    this.#events = 0;
+    this.#read.fill(0);
+    this.#read2.fill(0);
+    this.#sleptAt.length = 0;
+  }
+
   /** A thread that took no part buries the killed one, looks every name up, and checks history and memory. */
   #finish(): void {
     const observer = this.#program.threads.length;
     for (const thread of this.#dead) this.#alone(observer, { op: 'bury', thread });
+    this.#alone(observer, { op: 'settle' });
     for (const name of this.#program.names) this.#alone(observer, { op: 'whereis', name });
     this.#world.audit();
     const signature = this.#history.map(({ start, end, result }) => `${start} ${end} ${result}`).join();
@@ -289,7 +289,10 @@ export class Explorer {
   ): { done: boolean; value: Access } {
     let answer: string | undefined;
     if (access !== undefined) {
-      if (access.mode === 's') answer = access.words[access.index] === access.expected ? 'timed-out' : 'not-equal';
+      if (access.mode === 's') {
+        answer = access.words[access.index] === access.expected ? 'timed-out' : 'not-equal';
+        this.#sleptAt[thread] = this.#sleepState();
+      }
       this.#note(thread, access);
     }
     const before = access ? valueAt(access) : 0;
@@ -311,9 +314,10 @@ export class Explorer {
       const content = bytes && Buffer.from(bytes.subarray(byteFrom, byteTo));
       this.#undo.push({ words, index, value: bytes ? 0 : words[index], bytes, from: byteFrom, content });
     }
-    if (this.#isGuarded(words, index)) {
-      const holder = ((this.#world.control[this.#lockAt] >>> 1) & 0xfff) - 1;
-      if (holder !== this.#world.actors[thread].slot) {
+    const lockAt = this.#lockOf(words, index);
+    if (lockAt !== undefined) {
+      const holder = ((this.#world.control[lockAt] >>> 1) & 0xfff) - 1;
+      if (holder !== this.#world.actors[thread].own.slot) {
         throw new Error(`thread ${thread} touches ${describePlace(place)} without the lock`);
       }
       return;
@@ -330,24 +334,45 @@ export class Explorer {
     }
   }
 
-  #isGuarded(words: Int32Array, index: number): boolean {
+  /** The lock without which nobody may touch a word. */
+  #lockOf(words: Int32Array, index: number): number | undefined {
     const region = (words as { $region?: number }).$region;
-    if (region === this.#arenaRegion) return index < this.#tableWords && index % Page.words !== Page.next;
-    if (region !== this.#controlRegion) return false;
-    const offset = index - (this.#lockAt - Guard.lock);
-    const journal = offset >= Guard.op && offset < Shard.descriptor;
-    return journal || (offset >= Shard.entries && offset < Shard.words && offset !== Shard.recordsUsed);
+    if (region === this.#arenaRegion) {
+      return index < this.#tableWords && index % Page.words !== Page.next ? this.#lockAt : undefined;
+    }
+    if (region !== this.#controlRegion) return undefined;
+    const { map } = this.#world;
+    const inShard = index - map.shard(0);
+    if (inShard >= 0 && inShard < Shard.words) {
+      const journal = inShard >= Shard.guard + Guard.op && inShard < Shard.descriptor;
+      const book = inShard >= Shard.entries && inShard !== Shard.recordsUsed;
+      return journal || book ? this.#lockAt : undefined;
+    }
+    const inControl = index - map.control;
+    if (inControl >= 0 && inControl < Control.words) {
+      const journal = inControl >= Control.guard + Guard.op && inControl < Control.ownersUsed;
+      return journal || inControl === Control.ownerFree ? map.control + Control.guard + Guard.lock : undefined;
+    }
+    const inRow = index - map.owners;
+    const link = inRow >= 0 && index < map.kinds && inRow % OwnerRow.words === OwnerRow.nextFree;
+    return link ? map.control + Control.guard + Guard.lock : undefined;
   }
 
   #isShared(access: Access | undefined): boolean {
     return access === undefined || this.#shared.has(access.place);
   }
 
-  /** A sleeper stays asleep while the lock is as it was, unless its holder is dead, which it would find out in time. */
-  #blocked(access: Access | undefined): boolean {
+  /** A sleeper stays asleep while the lock is as it was, unless its holder is dead, which it would find out in time. One
+   *  that slept through already, and finds all as it was, stays asleep too. */
+  #blocked(thread: number, access: Access | undefined): boolean {
     if (access?.mode !== 's' || access.words[access.index] !== access.expected) return false;
     const holder = ((access.expected >>> 1) & 0xfff) - 1;
-    return ![...this.#dead].some((thread) => this.#world.actors[thread].slot === holder);
+    if (![...this.#dead].some((thread) => this.#world.actors[thread].own.slot === holder)) return true;
+    return this.#sleptAt[thread] === this.#sleepState();
+  }
+
+  #sleepState(): number {
+    return mix(mix(this.#memory, this.#memory2), this.#dead.size);
   }
 
   #stateOf(current: number, wrote: boolean, early: number): number {
@@ -355,7 +380,8 @@ export class Explorer {
     let two = mix(this.#memory2, ~this.#events);
     for (const read of this.#read) one = mix(one, read);
     for (const read of this.#read2) two = mix(~two, read);
-    for (const scheduling of [current, wrote ? 1 : 0, early, ...this.#dead]) {
+    const slept = this.#sleptAt.reduce((mask, at, n) => (at === this.#sleepState() ? mask | (1 << n) : mask), 0);
+    for (const scheduling of [current, wrote ? 1 : 0, early, slept, ...this.#dead]) {
       one = mix(one, scheduling);
       two = mix(~two, scheduling);
     }
@@ -371,14 +397,10 @@ export class Explorer {
     this.#undo.length = 0;
     this.#dead.clear();
     $reviveAll();
-    for (const actor of this.#world.actors) {
-      actor.cache.clear();
-      actor.atomic = false;
-    }
+    for (const actor of this.#world.actors) actor.reset();
+    this.#world.claims.clear();
   }
 }
-
-const metBefore = Symbol('met before');
 
 /** What an access finds in its place, as a number: for a copy, of all its bytes. */
 function valueAt({ words, index, bytes, byteFrom, byteTo }: Access): number {
@@ -386,19 +408,6 @@ function valueAt({ words, index, bytes, byteFrom, byteTo }: Access): number {
   let sum = 0;
   for (let n = byteFrom; n < byteTo; n++) sum = mix(sum, bytes[n]);
   return sum;
-}
-
-/** The next path in depth-first order. @returns false after the last. */
-function advance(path: Choice[]): boolean {
-  while (path.length > 0) {
-    const last = path[path.length - 1];
-    if (last.taken + 1 < last.options) {
-      last.taken++;
-      return true;
-    }
-    path.pop();
-  }
-  return false;
 }
 
 function mix(place: number, value: number): number {

@@ -9,79 +9,150 @@ export interface Event {
   result: Result | undefined;
 }
 
-/** What the sequential registry knows. */
-export interface State {
-  /** Per name: owner thread and config. */
-  readonly names: ReadonlyMap<string, { readonly owner: number; readonly config: string }>;
-  readonly dead: ReadonlySet<number>;
+interface Entry {
+  /** The thread, or the thread and the number of an owner of its own. */
+  readonly owner: string;
+  readonly config: string;
+  /** Numbers of the events that registered it and that changed it last. */
+  readonly registration: number;
+  readonly version: number;
 }
 
-/** The sequential registry: what each operation answers and leaves, alone. */
-function apply(state: State, { thread, operation }: Event): { state: State; result: Result } {
-  const alive = (owner: number) => !state.dead.has(owner);
-  const withName = (name: string, entry: { owner: number; config: string } | undefined): State => {
-    const names = new Map(state.names);
-    if (entry) names.set(name, entry);
-    else names.delete(name);
-    return { ...state, names };
-  };
-  const live = (name: string) => {
+/** What the sequential registry knows. */
+export interface State {
+  readonly names: ReadonlyMap<string, Entry>;
+  readonly dead: ReadonlySet<string>;
+  /** Per thread: how many owners it opened. */
+  readonly opened: ReadonlyMap<number, number>;
+  /** Per thread and name: the registration it made last, and the version it looked at last. */
+  readonly made: ReadonlyMap<string, number>;
+  readonly seen: ReadonlyMap<string, number>;
+}
+
+export const nothing: State = {
+  names: new Map(),
+  dead: new Set(),
+  opened: new Map(),
+  made: new Map(),
+  seen: new Map(),
+};
+
+const threadOf = (owner: string): string => owner.split('.')[0];
+const withOne = <K, V>(map: ReadonlyMap<K, V>, key: K, value: V | undefined): ReadonlyMap<K, V> => {
+  const copy = new Map(map);
+  if (value === undefined) copy.delete(key);
+  else copy.set(key, value);
+  return copy;
+};
+
+/** The sequential registry: what event number `n` answers and leaves, alone. */
+function apply(state: State, { thread, operation, result }: Event, n: number): { state: State; result: Result } {
+  const answer = (result: Result, change: Partial<State> = {}) => ({ state: { ...state, ...change }, result });
+  const alive = (owner: string) => !state.dead.has(owner) && !state.dead.has(threadOf(owner));
+  const live = (name: string): Entry | undefined => {
     const entry = state.names.get(name);
     return entry && alive(entry.owner) ? entry : undefined;
   };
+  const kill = (owner: string) => answer('done', { dead: new Set([...state.dead, owner]) });
+  const mine = (name: string): string => `${thread} ${name}`;
+  /** The entry of a name, if it is the registration that this thread made last. */
+  const stillMine = (name: string): Entry | undefined => {
+    const entry = live(name);
+    return entry && entry.registration === state.made.get(mine(name)) ? entry : undefined;
+  };
+  const change = (name: string, entry: Entry | undefined, config: string) =>
+    entry
+      ? answer('done', { names: withOne(state.names, name, { ...entry, config, version: n }) })
+      : answer('notFound');
+  const remove = (name: string, entry: Entry | undefined) =>
+    entry ? answer('done', { names: withOne(state.names, name, undefined) }) : answer('notFound');
+  const ownOwner = () => `${thread}.${state.opened.get(thread) ?? 0}`;
+
   switch (operation.op) {
     case 'sweep':
     case 'churn':
+    case 'reclaim':
     case 'buryAgain':
-      return { state, result: 'done' };
+      return answer('done');
+    case 'settle': {
+      // Whose thread has ended is the system's to say, so it is taken from the answer: names of workers count from 1.
+      const ended = (result ?? '').match(/\d+/g) ?? [];
+      return answer(result ?? 'ended', { dead: new Set([...state.dead, ...ended.map((id) => `${Number(id) - 1}`)]) });
+    }
     case 'kill':
     case 'bury':
-      return { state: { ...state, dead: new Set([...state.dead, operation.thread]) }, result: 'done' };
+      return kill(`${operation.thread}`);
+    case 'attach':
     case 'rebirth': {
-      const names = new Map([...state.names].filter(([, { owner }]) => owner !== operation.thread));
-      return {
-        state: { names, dead: new Set([...state.dead].filter((dead) => dead !== operation.thread)) },
-        result: 'done',
-      };
+      // Another life: what the thread had before is of the dead.
+      const born = `${'thread' in operation ? operation.thread : thread}`;
+      const names = new Map([...state.names].filter(([, { owner }]) => threadOf(owner) !== born));
+      return answer('done', { names, dead: new Set([...state.dead].filter((dead) => threadOf(dead) !== born)) });
     }
+    case 'succeed': // whether the one before has ended is the system's to say; its names end with its row
+      if (result === 'refused' || operation.thread === undefined) return answer(result ?? 'done');
+      return kill(`${operation.thread}`);
+    case 'openOwner':
+      return answer('done', { opened: withOne(state.opened, thread, (state.opened.get(thread) ?? 0) + 1) });
+    case 'closeOwner':
+      return kill(ownOwner());
     case 'list': {
       const names = [...state.names.keys()].filter(live).toSorted();
-      return { state, result: names.map((name) => `${name}=${live(name)?.config}`).join(' ') };
+      return answer(names.map((name) => `${name}=${live(name)?.config}`).join(' '));
     }
     case 'register':
     case 'registerOrUpdate': {
-      const { op, name, config } = operation;
+      const { op, name, config, owned } = operation;
+      const owner = owned ? ownOwner() : `${thread}`;
       const entry = live(name);
-      if (entry && (op === 'register' || entry.owner !== thread)) return { state, result: 'taken' };
-      return { state: withName(name, { owner: thread, config }), result: 'done' };
+      if (entry && (op === 'register' || entry.owner !== owner)) return answer('taken');
+      const registration = entry?.registration ?? n;
+      return answer('done', {
+        names: withOne(state.names, name, { owner, config, registration, version: n }),
+        made: withOne(state.made, mine(name), registration),
+      });
     }
-    case 'update': {
+    case 'update':
+      return change(operation.name, live(operation.name), operation.config);
+    case 'updateMine':
+      return change(operation.name, stillMine(operation.name), operation.config);
+    case 'updateIf': {
       const entry = live(operation.name);
-      if (!entry) return { state, result: 'notFound' };
-      return { state: withName(operation.name, { ...entry, config: operation.config }), result: 'done' };
+      if (entry?.version !== state.seen.get(mine(operation.name))) return answer('changed');
+      return entry ? change(operation.name, entry, operation.config) : answer('changed');
     }
     case 'unregister':
-      if (!live(operation.name)) return { state, result: 'notFound' };
-      return { state: withName(operation.name, undefined), result: 'done' };
-    case 'whereis':
-      return { state, result: live(operation.name)?.config ?? 'absent' };
+      return remove(operation.name, live(operation.name));
+    case 'unregisterMine':
+      return remove(operation.name, stillMine(operation.name));
+    case 'look': {
+      const entry = live(operation.name);
+      return answer(presence(entry), { seen: withOne(state.seen, mine(operation.name), entry?.version) });
+    }
     case 'find':
-      return { state, result: live(operation.name) ? 'present' : 'absent' };
+      return answer(presence(live(operation.name)));
+    case 'isMine':
+      return answer(presence(stillMine(operation.name)));
+    case 'whereis':
+      return answer(live(operation.name)?.config ?? 'absent');
   }
 }
 
-/** The state after operations that ran one after the other. */
+const presence = (entry: Entry | undefined): Result => (entry ? 'present' : 'absent');
+
+/** The state after operations that ran one after the other. Their numbers are below those of any program's. */
 export function stateAfter(history: readonly Event[]): State {
-  const start: State = { names: new Map(), dead: new Set() };
-  return history.reduce((state, event) => apply(state, event).state, start);
+  return history.reduce((state, event, n) => apply(state, event, n - history.length).state, nothing);
 }
 
-const keyOf = ({ names, dead }: State): string =>
-  JSON.stringify([[...names].toSorted(([a], [b]) => (a < b ? -1 : 1)), [...dead].toSorted()]);
+const keyOf = ({ names, dead, opened, made, seen }: State): string =>
+  JSON.stringify([sorted(names), [...dead].toSorted(), sorted(opened), sorted(made), sorted(seen)]);
+const sorted = <K, V>(map: ReadonlyMap<K, V>): [K, V][] => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1));
 
 /**
  * Whether some order of the operations, each at a moment between its start and its end, explains all results: the
  * search of Wing and Gong (1993) with the memory of visited configurations that Lowe (2017) added.
+ * @param history at most 30 operations
  */
 export function isLinearizable(history: readonly Event[], initial: State): boolean {
   const all = (1 << history.length) - 1;
@@ -100,7 +171,7 @@ export function isLinearizable(history: readonly Event[], initial: State): boole
     for (const [n, event] of history.entries()) {
       // Only what had started before the first pending operation ended can come next.
       if (done & (1 << n) || event.start > firstEnd) continue;
-      const next = apply(state, event);
+      const next = apply(state, event, n);
       if (event.result !== undefined && event.result !== next.result) continue;
       if (search((done | (1 << n)) & all, next.state)) return true;
     }

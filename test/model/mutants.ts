@@ -6,7 +6,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a reader does not check the version again after the owner',
     file: 'shared/shard-reader.ts',
     caughtBy: 'another name with the same hash in the same record | find of a name made of halves of both',
-    find: `if (loadOrdered(records, at + Record.version) !== version) {
+    find: `if (!this.#isStill(version, at, wraps)) {
               changed = true;`,
     replace: `if (false) {
               changed = true;`,
@@ -15,7 +15,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a reader does not check the version again after copying the value',
     file: 'shared/shard-reader.ts',
     caughtBy: 'registered: register or update | whereis',
-    find: `    if (loadOrdered(memory.records, at + Record.version) !== version) return false;
+    find: `    if (!this.#isStill(version, at, this.#wraps)) return false;
     if (block`,
     replace: '    if (block',
   },
@@ -24,8 +24,8 @@ export const mutants: readonly Mutant[] = [
     file: 'shared/shard-reader.ts',
     caughtBy: 'another name with the same hash in the same record | find of a name made of halves of both',
     find: `const version = loadFirst(records, at + Record.version);
-          if (version & Version.live && this.#matches(records, at, key)) {`,
-    replace: `if (this.#matches(records, at, key) && records[at + Record.version] & Version.live) {
+          if (version & Version.live && this.#matches(records, at, key, version, wraps)) {`,
+    replace: `if (this.#matches(records, at, key, 0, wraps) && records[at + Record.version] & Version.live) {
             const version = records[at + Record.version];`,
   },
   {
@@ -143,8 +143,8 @@ export const mutants: readonly Mutant[] = [
     name: 'a repair undoes nothing',
     file: 'shared/guard.ts',
     caughtBy: 'absent: register, killed | register',
-    find: 'this.arrayOf(address >>> SPACE_SHIFT)[address & OFFSET_MASK] = words[this.#at + At.journal + n + 1];',
-    replace: 'void address;',
+    find: 'this.arrayOf(address >>> SPACE_SHIFT, at)[at] = words[this.#at + At.journal + n + 1];',
+    replace: 'void at;',
   },
   {
     name: 'a repair does the clean-up again on top of what was done',
@@ -236,8 +236,8 @@ export const mutants: readonly Mutant[] = [
     name: 'a writer does not look for pages that others have added',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'another thread has grown the arena',
-    find: 'if (this.memory.coverArena(pages * pageBytes)) return;',
-    replace: 'if (pages > 0) return;',
+    find: 'if (pages < memory.firstPage || !memory.coverArena(pages * pageBytes)) throw',
+    replace: 'if (pages < memory.firstPage) throw',
   },
   {
     name: 'a second notice of a death kills the next tenant of the slot',
@@ -245,5 +245,77 @@ export const mutants: readonly Mutant[] = [
     caughtBy: 'a death told twice',
     find: 'if (Atomics.compareExchange(this.#words, this.epochAt(slot), epoch, epoch + 1) !== epoch) return false;',
     replace: 'if ((Atomics.add(this.#words, this.epochAt(slot), 1) & 3) !== 1) return false;',
+  },
+  {
+    name: 'who claims a row does not look again whether it is free',
+    file: 'shared/owner-table.ts',
+    caughtBy: 'rows: a thread attaches | another attaches, dies',
+    find: `      if (this.#isFree(slot)) {
+        this.#occupy(`,
+    replace: `      if (slot > 0) {
+        this.#occupy(`,
+  },
+  {
+    name: 'a row is freed whatever its epoch is by then',
+    file: 'shared/owner-table.ts',
+    caughtBy: 'rows: freed by two at once | a thread attaches',
+    find: 'if (this.control[row + OwnerRow.epoch] !== epoch) return;',
+    replace: '',
+  },
+  {
+    name: 'a row is free before its claim is taken back',
+    file: 'shared/owner-table.ts',
+    caughtBy: 'rows: a thread attaches to the row that is freed meanwhile',
+    find: `        this.setControl(this.#info(slot) + ThreadInfo.startTicks, 0);
+        this.setControl(this.#info(slot) + ThreadInfo.claim, 0);`,
+    replace: `        Atomics.store(this.control, row + OwnerRow.epoch, epoch - OwnerState.dead + OwnerState.step);
+        this.setControl(this.#info(slot) + ThreadInfo.startTicks, 0);
+        this.setControl(this.#info(slot) + ThreadInfo.claim, 0);`,
+  },
+  {
+    name: 'an owner is alive before its row says whose it is',
+    file: 'shared/owner-table.ts',
+    caughtBy: 'rows: two owners are opened, killed',
+    find: `      words[row + OwnerRow.thread] = thread;
+      words[row + OwnerRow.threadEpoch] = threadEpoch;
+      Atomics.store(words, row + OwnerRow.epoch, epoch + OwnerState.alive);`,
+    replace: `      Atomics.store(words, row + OwnerRow.epoch, epoch + OwnerState.alive);
+      words[row + OwnerRow.thread] = thread;
+      words[row + OwnerRow.threadEpoch] = threadEpoch;`,
+  },
+  {
+    name: 'a claim of a living thread is taken for a broken one',
+    file: 'shared/owner-table.ts',
+    caughtBy: 'rows: a thread attaches | the rows of the dead are settled',
+    find: `if (claim <= 0 || kernelThreadState({ tid: claim, startTicks: 0 }) !== 'gone') continue;`,
+    replace: 'if (claim <= 0) continue;',
+  },
+  {
+    name: 'a broken claim stays',
+    file: 'shared/owner-table.ts',
+    caughtBy: 'rows: two threads attach, killed',
+    find: 'Atomics.compareExchange(this.control, this.#info(slot) + ThreadInfo.claim, claim, 0);\n      }',
+    replace: '}',
+  },
+  {
+    name: 'compare and update does not compare',
+    file: 'shared/shard.ts',
+    caughtBy: 'registered: look, compare and update',
+    find: 'if (expected !== ANY && versionToken(id, version) !== expected) return Outcome.changed;',
+    replace: '',
+  },
+  {
+    name: 'a registration is taken for its successor of the same name',
+    file: 'shared/shard.ts',
+    caughtBy: 'a registration and its successor',
+    find: 'if (born !== ANY && records[at + Record.born] !== born) return false;',
+    replace: '',
+  },
+  {
+    name: 'is it mine: the successor of a registration is taken for it',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'a registration and its successor',
+    find: ' || records[at + Record.born] !== born) return false;',
+    replace: ') return false;',
   },
 ];

@@ -1,4 +1,5 @@
 import { NameKey } from '../../src/shared/name-key.ts';
+import { Random } from '../support/random.ts';
 import type { Program } from './explore.ts';
 import type { Operation } from './world.ts';
 
@@ -23,6 +24,18 @@ const unregister = (name: string): Operation => ({ op: 'unregister', name });
 const whereis = (name: string): Operation => ({ op: 'whereis', name });
 const find = (name: string): Operation => ({ op: 'find', name });
 const bury = (thread: number): Operation => ({ op: 'bury', thread });
+const reclaim = (thread: number): Operation => ({ op: 'reclaim', thread });
+const look = (name: string): Operation => ({ op: 'look', name });
+const updateIf = (name: string): Operation => ({ op: 'updateIf', name, config: `${name}-if` });
+const updateMine = (name: string): Operation => ({ op: 'updateMine', name, config: `${name}-mine` });
+const unregisterMine = (name: string): Operation => ({ op: 'unregisterMine', name });
+const isMine = (name: string): Operation => ({ op: 'isMine', name });
+const registerOwned = (name: string): Operation => ({ op: 'register', name, config: `${name}-owned`, owned: true });
+const attach: Operation = { op: 'attach' };
+const settle: Operation = { op: 'settle' };
+const succeed = (thread?: number): Operation => ({ op: 'succeed', ...(thread === undefined ? {} : { thread }) });
+const openOwner: Operation = { op: 'openOwner' };
+const closeOwner: Operation = { op: 'closeOwner' };
 const sweep: Operation = { op: 'sweep' };
 const list: Operation = { op: 'list' };
 const by = (thread: number, ...operations: Operation[]) => operations.map((operation) => ({ thread, operation }));
@@ -33,6 +46,7 @@ const almostFull = Array.from({ length: 5 }, (_, n) => register(`filler${n}`));
 /** Each operation against each other, with and without a kill, with reuse of records and blocks, and with resizes. */
 export const programs: readonly Program[] = [
   ...pairs(),
+  ...rows(),
   {
     name: 'register | whereis twice: a cached absence ends with the registration',
     threads: [[register(a)], [whereis(a), whereis(a)]],
@@ -174,6 +188,7 @@ export const programs: readonly Program[] = [
   },
   {
     name: 'three threads: update killed | update | whereis',
+    bound: 2,
     setup: by(0, register(a, 'one')),
     threads: [[update(a, 'two')], [update(a, 'three')], [whereis(a)]],
     kill: 0,
@@ -187,26 +202,201 @@ export const programs: readonly Program[] = [
   },
 ];
 
-/** Every operation against every other on one name, and a killed writer against every other. */
+/** A program of the list, or the one of a seed: `random SEED`. */
+export function programNamed(name: string): Program {
+  const seed = /^random (\d+)$/.exec(name)?.[1];
+  const program = seed === undefined ? programs.find((program) => program.name === name) : randomProgram(Number(seed));
+  if (program === undefined) throw new Error(`no program is named "${name}"`);
+  return program;
+}
+
+/** Preemptions that the tests explore a program to. */
+export const boundOf = ({ bound }: Program): number => bound ?? 3;
+
+/** Every operation against every other on one name, from every state a name can be in, and a killed writer against every
+ *  other. */
 function pairs(): Program[] {
-  const writes: Record<string, Operation> = {
-    register: register(a, 'mine'),
-    'register or update': { op: 'registerOrUpdate', name: a, config: 'either' },
-    update: update(a, 'changed'),
-    unregister: unregister(a),
+  const states: Record<string, { name: string; setup: Program['setup'] }> = {
+    absent: { name: a, setup: [] },
+    registered: { name: a, setup: by(0, register(a, 'before')) },
+    'of the dead': { name: a, setup: [...by(2, register(a, 'before')), ...by(3, bury(2))] },
+    gone: { name: a, setup: by(0, register(b), register(a, 'before'), unregister(a)) },
+    'absent, the index full': { name: b, setup: by(0, ...almostFull, register(a)) },
   };
-  const reads: Record<string, Operation> = { whereis: whereis(a), find: find(a), list };
   const found: Program[] = [];
-  for (const present of [false, true]) {
-    const setup = present ? by(0, register(a, 'before')) : [];
-    const state = present ? 'registered' : 'absent';
-    for (const [first, write] of Object.entries(writes)) {
-      for (const [second, other] of Object.entries({ ...writes, ...reads })) {
-        const threads = [[write], [other]];
-        found.push({ name: `${state}: ${first} | ${second}`, setup, threads, names: [a] });
-        found.push({ name: `${state}: ${first}, killed | ${second}`, setup, threads, kill: 0, names: [a] });
+  for (const [state, { name, setup }] of Object.entries(states)) {
+    const writes: Record<string, Operation[]> = {
+      register: [register(name, 'mine')],
+      'register or update': [{ op: 'registerOrUpdate', name, config: 'either' }],
+      update: [update(name, 'changed')],
+      'look, compare and update': [look(name), updateIf(name)],
+      unregister: [unregister(name)],
+    };
+    const ofMine = { 'update mine': [updateMine(name)], 'unregister mine': [unregisterMine(name)] };
+    const others = { whereis: [whereis(name)], find: [find(name)], list: [list], sweep: [sweep] };
+    for (const [first, one] of Object.entries({ ...writes, ...(state === 'registered' ? ofMine : {}) })) {
+      for (const [second, other] of Object.entries({ ...writes, ...others })) {
+        const threads = [one, other, [], []];
+        found.push({ name: `${state}: ${first} | ${second}`, setup, threads, names: [name] });
+        found.push({ name: `${state}: ${first}, killed | ${second}`, setup, threads, kill: 0, names: [name] });
       }
     }
   }
   return found;
+}
+
+/** Rows of threads and owners: attaching, freeing, and the succession of coordinators. */
+function rows(): Program[] {
+  /** Threads that have left: their rows are free, they may attach again. */
+  const away = (...threads: number[]) => threads.flatMap((thread) => by(0, bury(thread), reclaim(thread)));
+  const found: Program[] = [
+    {
+      name: 'rows: two threads attach',
+      setup: away(2, 3),
+      threads: [[], [], [attach, register(a)], [attach, register(b), whereis(a)]],
+      names: [a, b],
+    },
+    {
+      name: 'rows: a thread attaches to the row that is freed meanwhile',
+      setup: [...away(3), ...by(0, bury(2))],
+      threads: [[reclaim(2)], [], [], [attach, register(a)]],
+      names: [a],
+    },
+    {
+      name: 'rows: freed by two at once | a thread attaches',
+      setup: [...away(3), ...by(0, bury(2))],
+      threads: [[reclaim(2)], [reclaim(2)], [], [attach]],
+      names: [],
+    },
+    {
+      name: 'rows: a thread attaches | the rows of the dead are settled | another attaches',
+      setup: away(2, 3),
+      threads: [[settle], [], [attach, register(a)], [attach]],
+      names: [a],
+    },
+    {
+      name: 'rows: a thread attaches | another attaches, dies, and its row is freed',
+      setup: away(2, 3),
+      threads: [[bury(2), reclaim(2)], [], [attach], [attach]],
+      names: [],
+    },
+    {
+      name: 'rows: two owners are opened',
+      threads: [
+        [openOwner, registerOwned(a)],
+        [openOwner, registerOwned(b)],
+      ],
+      names: [a, b],
+    },
+    {
+      name: 'rows: an owner is closed | another is opened and registers the same name',
+      setup: by(0, openOwner, registerOwned(a)),
+      threads: [[closeOwner], [openOwner, registerOwned(a)]],
+      names: [a],
+    },
+    {
+      name: 'rows: an owner is closed | whereis twice',
+      setup: by(0, openOwner, registerOwned(a)),
+      threads: [[closeOwner], [whereis(a), whereis(a)]],
+      names: [a],
+    },
+    {
+      name: 'rows: an owner is closed and another opened | whereis of what both had, cached',
+      setup: [...by(0, openOwner, registerOwned(a)), ...by(1, whereis(a))],
+      threads: [
+        [closeOwner, openOwner, registerOwned(b)],
+        [whereis(a), whereis(b)],
+      ],
+      names: [a, b],
+    },
+    {
+      name: 'rows: an owner is closed | the dead are settled',
+      setup: by(0, openOwner, registerOwned(a)),
+      threads: [[closeOwner], [settle]],
+      names: [a],
+    },
+    {
+      name: 'a registration and its successor: update mine, is it mine | unregister, register',
+      setup: by(0, register(a)),
+      threads: [
+        [updateMine(a), isMine(a)],
+        [unregister(a), register(a, 'another')],
+      ],
+      names: [a],
+    },
+    {
+      name: 'a registration and its successor: unregister mine | unregister, register',
+      setup: by(0, register(a)),
+      threads: [[unregisterMine(a)], [unregister(a), register(a, 'another')]],
+      names: [a],
+    },
+  ];
+  const killed = found
+    .filter(({ name }) => name.startsWith('rows: '))
+    .map((program) => {
+      const kill = program.threads.findLastIndex((operations) => operations.some(({ op }) => op === 'attach'));
+      const three = program.threads.filter(({ length }) => length > 0).length > 2;
+      return { ...program, name: `${program.name}, killed`, kill: Math.max(0, kill), ...(three ? { bound: 2 } : {}) };
+    });
+  const successions = [register(a, 'anew'), update(a), unregister(a)].flatMap((operation): Program[] => {
+    const name = `succession: the coordinator is killed in its ${operation.op}`;
+    const setup = by(0, succeed(), ...(operation.op === 'register' ? [] : [register(a)]));
+    const next = [succeed(0), find(a)];
+    const another = [register(a, 'of another')];
+    return [
+      { name: `${name} | the next comes`, setup, threads: [[operation], next], kill: 0, names: [a] },
+      {
+        name: `${name} | the next comes | register`,
+        setup,
+        threads: [[operation], next, another],
+        kill: 0,
+        bound: 1,
+        names: [a],
+      },
+    ];
+  });
+  return [...found, ...killed, ...successions];
+}
+
+/** A large program made from a seed: three threads and up to five operations each, on three names. Its name is `random`
+ *  and the seed. */
+export function randomProgram(seed: number): Program {
+  const random = new Random(seed);
+  const names = [a, b, c];
+  let values = 0;
+  const operation = (owns: boolean): Operation => {
+    const name = random.pick(names);
+    const config = `value ${values++}`.padEnd(random.pick([8, 30, 200]), '.');
+    return random.pick<Operation>([
+      { op: 'register', name, config, owned: owns && random.below(2) === 0 },
+      { op: 'registerOrUpdate', name, config },
+      { op: 'update', name, config },
+      { op: 'updateMine', name, config },
+      { op: 'updateIf', name, config },
+      look(name),
+      unregister(name),
+      unregisterMine(name),
+      whereis(name),
+      whereis(name),
+      find(name),
+      isMine(name),
+      list,
+      random.pick([sweep, settle, list]),
+    ]);
+  };
+  const thread = (): Operation[] => {
+    const owns = random.below(3) === 0;
+    const operations = Array.from({ length: 1 + random.below(4) }, () => operation(owns));
+    return owns ? [openOwner, ...operations, ...(random.below(2) ? [closeOwner] : [])] : operations;
+  };
+  const fill = random.pick([[], almostFull]);
+  const before = Array.from({ length: random.below(4) }, () => by(random.pick([0, 1, 2, 3]), operation(false))).flat();
+  const death = random.below(2) ? by(4, bury(3)) : [];
+  return {
+    name: `random ${seed}`,
+    setup: [...by(0, ...fill), ...before, ...death],
+    threads: [thread(), thread(), thread(), [], []],
+    ...(random.below(3) > 0 ? { kill: random.below(3) } : {}),
+    names,
+  };
 }

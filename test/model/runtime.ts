@@ -115,6 +115,7 @@ export function $run(thread: number): void {
 export function $kill(thread: number): void {
   killed.add(thread + 1);
 }
+export const $isKilled = (thread: number): boolean => killed.has(thread + 1);
 export function $reviveAll(): void {
   killed.clear();
 }

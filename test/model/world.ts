@@ -1,25 +1,38 @@
 import { encodeConfig } from '../../src/shared/codec.ts';
-import { ControlMap, Header, Shard } from '../../src/shared/layout.ts';
+import { ControlMap, Header, OwnerRow, OwnerState, Shard } from '../../src/shared/layout.ts';
 import { NameKey } from '../../src/shared/name-key.ts';
+import { ANY, versionToken } from '../../src/shared/shard.ts';
 import { ShardMemory } from '../../src/shared/shard-memory.ts';
 import { allocateTable } from '../../src/shared/table.ts';
-import { auditShard } from '../support/bookkeeping.ts';
+import { auditOwners, auditShard } from '../support/bookkeeping.ts';
 import { INDEX_LOG2, type SteppedSource } from './load.ts';
-import { $run, $shared, type Access } from './runtime.ts';
+import { $isKilled, $run, $shared, type Access } from './runtime.ts';
 
-/** One operation of a program. `config` tells values apart; names are single letters. */
+/** One operation of a program. `config` tells values apart. */
 export type Operation =
-  | { readonly op: 'register' | 'registerOrUpdate' | 'update'; readonly name: string; readonly config: string }
-  | { readonly op: 'unregister' | 'whereis' | 'find'; readonly name: string }
-  | { readonly op: 'kill' | 'bury'; readonly thread: number }
-  | { readonly op: 'sweep' }
-  /** The thread's slot is freed and it attaches again; or, later, its first death is told a second time. */
-  | { readonly op: 'rebirth' | 'buryAgain'; readonly thread: number }
+  /** `owned`: for the owner that the thread opened last, instead of the thread itself. */
+  | {
+      readonly op: 'register' | 'registerOrUpdate';
+      readonly name: string;
+      readonly config: string;
+      readonly owned?: boolean;
+    }
+  /** Updates the name, the registration this thread made last, or the version it looked at last. */
+  | { readonly op: 'update' | 'updateMine' | 'updateIf'; readonly name: string; readonly config: string }
+  | { readonly op: 'unregister' | 'unregisterMine'; readonly name: string }
+  | { readonly op: 'whereis' | 'find' | 'look' | 'isMine'; readonly name: string }
+  | { readonly op: 'openOwner' | 'closeOwner' | 'list' | 'sweep' | 'attach' }
+  /** `bury` also frees the locks of the killed; `reclaim` frees its row; `rebirth` does and attaches it again; `buryAgain`
+   *  tells its first death a second time. */
+  | { readonly op: 'kill' | 'bury' | 'reclaim' | 'rebirth' | 'buryAgain'; readonly thread: number }
+  /** The thread becomes the coordinator, if the one before it (that thread) has ended. */
+  | { readonly op: 'succeed'; readonly thread?: number }
+  /** What the coordinator does about whoever has ended. */
+  | { readonly op: 'settle' }
   /** Other names come and go, in one step of the schedule, until the index has been rebuilt so many times. */
-  | { readonly op: 'churn'; readonly rebuilds: number }
-  | { readonly op: 'list' };
+  | { readonly op: 'churn'; readonly rebuilds: number };
 
-/** What an operation answered: `done`, `taken`, `notFound`, `full`, a config, `absent`, or a list. */
+/** What an operation answered: an outcome, `present` or `absent`, a config, or a list. */
 export type Result = string;
 
 export type Steps<T> = Generator<Access, T, string | undefined>;
@@ -27,6 +40,7 @@ export type Steps<T> = Generator<Access, T, string | undefined>;
 const THREADS_MAX = 6;
 /** And the coordinator's row. */
 const ROWS = THREADS_MAX + 1;
+const OWNERS_MAX = 3;
 const outcomes = ['done', 'taken', 'full', 'notFound', 'changed'];
 
 /** A table of one shard, small, with a fixed hash key, and virtual threads attached to it. */
@@ -34,9 +48,11 @@ export class World {
   readonly #source: SteppedSource;
   readonly #buffers;
   readonly control: Int32Array<SharedArrayBuffer>;
-  readonly map = new ControlMap(1, ROWS, 2);
+  readonly map = new ControlMap(1, ROWS, OWNERS_MAX);
   readonly actors: Actor[] = [];
   readonly sameHash: boolean;
+  /** Rows handed out: nobody gets what another got. */
+  readonly claims = new Set<string>();
 
   /** With `sameHash` all names have the same hash. */
   constructor(source: SteppedSource, threads: number, sameHash: boolean) {
@@ -46,7 +62,7 @@ export class World {
       shards: 1,
       entriesPerShardMax: 200,
       threadsMax: THREADS_MAX,
-      ownersMax: 2,
+      ownersMax: OWNERS_MAX,
       configBytesMax: 4096,
       valueBytesPerShardMax: 1 << 18,
     });
@@ -61,8 +77,29 @@ export class World {
     return this.#buffers;
   }
 
-  /** Checks the memory when nobody runs. @throws what is wrong */
+  /** An owner that lives is one of a thread that lives. */
+  #auditOwnersAlive(): void {
+    const word = (slot: number, field: number) => this.control[this.map.owners + slot * OwnerRow.words + field];
+    const isAlive = (epoch: number) => (epoch & OwnerState.mask) === OwnerState.alive;
+    for (let slot = ROWS; slot < ROWS + OWNERS_MAX; slot++) {
+      if (!isAlive(word(slot, OwnerRow.epoch))) continue;
+      const epoch = word(word(slot, OwnerRow.thread), OwnerRow.epoch);
+      const lives = isAlive(epoch) && epoch === word(slot, OwnerRow.threadEpoch);
+      if (!lives) throw new Error(`owner ${slot} outlives its thread`);
+    }
+  }
+
+  /** Notes that a row was handed out. @throws when it had been, to another */
+  claimed(slot: number, epoch: number): void {
+    const claim = `${slot} at ${epoch}`;
+    if (this.claims.has(claim)) throw new Error(`row ${claim} is handed out twice`);
+    this.claims.add(claim);
+  }
+
+  /** Checks the memory when nobody runs and the dead are settled. @throws what is wrong */
   audit(): void {
+    auditOwners(this.control);
+    this.#auditOwnersAlive();
     auditShard(new ShardMemory(this.control, this.map.shard(0), this.#buffers.shards[0]));
   }
 }
@@ -81,12 +118,41 @@ class ModelKey extends NameKey {
   }
 }
 
+/** A registration: its record and the version it began with. */
+interface Made {
+  readonly record: number;
+  readonly born: number;
+}
+
+/** What a virtual thread remembers from one operation to the next. */
+class Memory {
+  slot = 0;
+  epoch = 0;
+  owner = 0;
+  ownerEpoch = 0;
+  /** By name: the registration it made last, the version it looked at last, and what it has cached. */
+  made = new Map<string, Made>();
+  seen = new Map<string, number>();
+  cache = new Map<string, unknown>();
+
+  copy(): Memory {
+    const { made, seen, cache } = this;
+    return Object.assign(new Memory(), this, {
+      made: new Map(made),
+      seen: new Map(seen),
+      cache: new Map(cache),
+    });
+  }
+}
+
 /** One virtual thread: its attachment, and its operations in steps. */
 export class Actor {
   // biome-ignore lint/suspicious/noExplicitAny: classes of the stepped source
   [part: string]: any;
   readonly thread: number;
-  readonly cache = new Map<string, unknown>();
+  own = new Memory();
+  /** What it remembered when the program began. */
+  #start = new Memory();
   /** While it is true no other thread runs. */
   atomic = false;
 
@@ -94,14 +160,15 @@ export class Actor {
     this.thread = thread;
     this.world = world;
     const { control, map, buffers } = world;
-    this.owners = new source.Owners(control, map, ROWS, 2);
+    this.owners = new source.Owners(control, map, ROWS, OWNERS_MAX);
     this.ownerTable = new source.OwnerTable(control, map, this.owners);
     $run(thread);
     this.memory = new source.ShardMemory(control, map.shard(0), buffers.shards[0]);
     this.shard = new source.Shard(this.memory, this.owners);
     this.reader = new source.ShardReader(this.memory, this.owners);
-    finish(this.attach());
-    this.firstEpoch = this.epoch;
+    this.guards = [this.ownerTable, this.shard];
+    finish(this.#attach());
+    this.firstEpoch = this.own.epoch;
     this.key = new ModelKey(control[Header.hashKey], control[Header.hashKey + 1], world.sameHash);
     this.resolver = new source.Resolver({
       control,
@@ -117,58 +184,171 @@ export class Actor {
     for (const words of [control, this.memory.records, this.memory.index, this.memory.arena]) $shared(words);
   }
 
+  /** The program begins here. */
+  keep(): void {
+    this.#start = this.own.copy();
+  }
+
+  /** Back to where the program began. */
+  reset(): void {
+    this.own = this.#start.copy();
+    this.atomic = false;
+    this.#hold();
+  }
+
   *perform(operation: Operation): Steps<Result> {
-    const { op } = operation;
-    if ('name' in operation) this.key.encode(1, operation.name);
-    if (op === 'register' || op === 'registerOrUpdate') {
-      const config = encodeConfig(operation.config);
-      const update = op === 'registerOrUpdate';
-      return outcomes[yield* this.shard.register(this.key, this.slot, this.epoch, config, update)];
-    }
-    if (op === 'update') return outcomes[yield* this.shard.update(this.key, 0, encodeConfig(operation.config))];
-    if (op === 'unregister') return outcomes[yield* this.shard.unregister(this.key)];
-    if (op === 'whereis') return yield* this.#whereis(operation.name);
-    if (op === 'find') return (yield* this.reader.find(this.key)) === 0 ? 'absent' : 'present';
-    if (op === 'list') return yield* this.#list();
-    if (op === 'sweep') {
-      for (let from = yield* this.shard.sweep(1); from !== 0; from = yield* this.shard.sweep(from));
-      return 'done';
-    }
-    if (op === 'kill' || op === 'bury') {
-      const { slot, epoch } = this.world.actors[operation.thread];
-      yield* this.owners.kill(slot, epoch);
-      if (op === 'bury') yield* this.shard.recoverFrom(slot, epoch);
-      return 'done';
-    }
-    if (op === 'rebirth' || op === 'buryAgain') {
-      const other = this.world.actors[operation.thread];
-      if (op === 'buryAgain') yield* this.owners.kill(other.slot, other.firstEpoch);
-      else {
-        yield* this.ownerTable.reclaim(other.slot, other.epoch + 1);
-        yield* other.attach();
+    const { own, shard, reader, key, owners } = this;
+    if ('name' in operation) key.encode(1, operation.name);
+    switch (operation.op) {
+      case 'register':
+      case 'registerOrUpdate':
+        return yield* this.#register(operation);
+      case 'update':
+        return outcomes[yield* shard.update(key, ANY, encodeConfig(operation.config))];
+      case 'updateIf':
+        return yield* this.#updateIf(operation.name, operation.config);
+      case 'updateMine': {
+        const { record, born } = own.made.get(operation.name) ?? { record: 0, born: 0 };
+        return outcomes[yield* shard.updateRecord(record, born, ANY, encodeConfig(operation.config))];
       }
-      return 'done';
+      case 'unregister':
+        return outcomes[yield* shard.unregister(key)];
+      case 'unregisterMine': {
+        const made = own.made.get(operation.name);
+        return made ? outcomes[yield* shard.unregisterRecord(made.record, made.born)] : 'notFound';
+      }
+      case 'whereis':
+        return yield* this.#whereis(operation.name);
+      case 'find':
+        return (yield* reader.find(key)) === 0 ? 'absent' : 'present';
+      case 'look': {
+        const id = yield* reader.find(key);
+        if (id === 0) own.seen.delete(operation.name);
+        else own.seen.set(operation.name, versionToken(id, reader.version));
+        return id === 0 ? 'absent' : 'present';
+      }
+      case 'isMine': {
+        const made = own.made.get(operation.name);
+        return made && (yield* reader.isRegistration(made.record, made.born)) ? 'present' : 'absent';
+      }
+      case 'list':
+        return yield* this.#list();
+      case 'sweep':
+        yield* this.#sweep();
+        return 'done';
+      case 'openOwner':
+        own.owner = yield* this.ownerTable.claimOwner(own.slot, own.epoch);
+        if (own.owner === -1) return 'full';
+        own.ownerEpoch = yield* owners.epoch(own.owner);
+        this.world.claimed(own.owner, own.ownerEpoch);
+        return 'done';
+      case 'closeOwner':
+        yield* this.#closeOwner();
+        return 'done';
+      case 'attach':
+        return yield* this.#attach();
+      case 'succeed':
+        return yield* this.#succeed(operation.thread);
+      case 'settle':
+        return yield* this.#settle();
+      case 'churn':
+        return yield* this.#churn(operation.rebuilds);
+      default:
+        return yield* this.#toAnother(operation.op, this.world.actors[operation.thread]);
     }
-    if (op === 'churn') return yield* this.#churn(operation.rebuilds);
-    throw new Error(`unknown operation ${op}`);
+  }
+
+  *#register({ op, name, config, owned }: Operation & { op: 'register' | 'registerOrUpdate' }): Steps<Result> {
+    const { own, shard } = this;
+    const owner = owned ? own.owner : own.slot;
+    const epoch = owned ? own.ownerEpoch : own.epoch;
+    const update = op === 'registerOrUpdate';
+    const outcome = outcomes[yield* shard.register(this.key, owner, epoch, encodeConfig(config), update)];
+    if (outcome === 'done') own.made.set(name, { record: shard.record, born: shard.born });
+    return outcome;
+  }
+
+  /** As `Registry.compareAndUpdate`, which does not tell a name that has gone from one that has changed. */
+  *#updateIf(name: string, config: string): Steps<Result> {
+    const outcome = outcomes[yield* this.shard.update(this.key, this.own.seen.get(name) ?? -1, encodeConfig(config))];
+    return outcome === 'notFound' ? 'changed' : outcome;
+  }
+
+  *#toAnother(op: 'kill' | 'bury' | 'reclaim' | 'rebirth' | 'buryAgain', other: Actor): Steps<Result> {
+    const { slot, epoch } = other.own;
+    if (op === 'kill' || op === 'bury') yield* this.owners.kill(slot, epoch);
+    if (op === 'bury') for (const guard of this.guards) yield* guard.recoverFrom(slot, epoch);
+    if (op === 'buryAgain') yield* this.owners.kill(slot, other.firstEpoch);
+    if (op === 'reclaim' || op === 'rebirth') yield* this.ownerTable.reclaim(slot, epoch + 1);
+    if (op === 'rebirth') yield* other.#attach();
+    return 'done';
   }
 
   /** As `Registry.whereis` does it: what is cached, if it still holds, else looked up and cached. */
   *#whereis(name: string): Steps<Result> {
+    const { cache } = this.own;
     // biome-ignore lint/suspicious/noExplicitAny: a Resolution of the stepped source
-    let resolution = this.cache.get(name) as any;
+    let resolution = cache.get(name) as any;
     if (resolution === undefined || !(yield* resolution.holds())) {
       resolution = yield* this.resolver.resolve('k', name);
-      this.cache.set(name, resolution);
+      cache.set(name, resolution);
     }
     return resolution?.entry === undefined ? 'absent' : (resolution.entry.config as string);
   }
 
-  *attach(): Steps<void> {
-    this.slot = yield* this.ownerTable.claimThread();
-    this.epoch = yield* this.owners.epoch(this.slot);
-    this.shard.lock.hold(this.slot, this.epoch);
-    this.ownerTable.lock.hold(this.slot, this.epoch);
+  /** As `Owner.close` does it. */
+  *#closeOwner(): Steps<void> {
+    const { own, shard } = this;
+    if (!(yield* this.owners.kill(own.owner, own.ownerEpoch))) return;
+    for (const { record, born } of own.made.values()) yield* shard.sweepRecord(record, born);
+    yield* this.ownerTable.reclaim(own.owner, own.ownerEpoch + 1);
+  }
+
+  *#attach(): Steps<Result> {
+    const slot = yield* this.ownerTable.claimThread();
+    if (slot === -1) return 'full';
+    return yield* this.#enter(slot);
+  }
+
+  /** As `Coordinator.start` and `Table` do it: the address is free once the coordinator before has ended. */
+  *#succeed(before: number | undefined): Steps<Result> {
+    if (before !== undefined && !$isKilled(before)) return 'refused';
+    return yield* this.#enter(yield* this.ownerTable.claimCoordinator());
+  }
+
+  *#enter(slot: number): Steps<Result> {
+    this.own.slot = slot;
+    this.own.epoch = yield* this.owners.epoch(slot);
+    this.world.claimed(slot, this.own.epoch);
+    this.#hold();
+    for (const guard of this.guards) yield* guard.recoverFromPredecessor();
+    return 'done';
+  }
+
+  #hold(): void {
+    for (const { lock } of this.guards) lock.hold(this.own.slot, this.own.epoch);
+  }
+
+  /** As `Coordinator` and `Table.sweepDead` do it. */
+  *#settle(): Steps<Result> {
+    const { owners, ownerTable } = this;
+    const ended: string[] = [];
+    for (let slot = 0; slot < ROWS; slot++) {
+      const epoch = yield* owners.epoch(slot);
+      if (!owners.isAlive(epoch) || !(yield* owners.threadEnded(slot))) continue;
+      yield* owners.kill(slot, epoch);
+      for (const guard of this.guards) yield* guard.recoverFrom(slot, epoch);
+      ended.push(`${yield* owners.threadIdOf(slot)}`);
+    }
+    yield* ownerTable.freeBrokenClaims();
+    const dead: [number, number][] = yield* ownerTable.dead();
+    yield* this.#sweep();
+    for (const [slot, epoch] of dead) yield* ownerTable.reclaim(slot, epoch);
+    return ['ended', ...ended].join(' ');
+  }
+
+  *#sweep(): Steps<void> {
+    for (let from = yield* this.shard.sweep(1); from !== 0; from = yield* this.shard.sweep(from));
   }
 
   *#churn(rebuilds: number): Steps<Result> {
@@ -177,7 +357,7 @@ export class Actor {
     const end = control[at + Shard.resizes] + rebuilds;
     for (let n = 0; control[at + Shard.resizes] < end; n++) {
       this.key.encode(1, `churn${n}`);
-      yield* this.shard.register(this.key, this.slot, this.epoch, undefined, false);
+      yield* this.shard.register(this.key, this.own.slot, this.own.epoch, undefined, false);
       yield* this.shard.unregister(this.key);
     }
     this.atomic = false;
