@@ -10,12 +10,13 @@ export interface OwnerInfo {
   readonly epoch: number;
 }
 
-/** What a name stood for at the moment of the lookup. Immutable; a thread's lookups share one until it changes. */
-export interface Entry {
+/** What a name stood for at the moment of the lookup. Immutable; a thread's lookups share one until it changes.
+ *  `Config` is what its reader knows of its kind's configs: nothing checks it. */
+export interface Entry<Config = JsonValue> {
   readonly kind: string;
   readonly id: string;
   /** The registered config, frozen to its depth; undefined when there is none. Parsed at first use. */
-  readonly config: JsonValue | undefined;
+  readonly config: Config | undefined;
   /** Names this state of the entry, for `compareAndUpdate`. Compare for equality only. */
   readonly version: number;
   readonly owner: OwnerInfo;

@@ -3,9 +3,9 @@ export { EncodedConfig, encodeConfig, type JsonInput, type JsonValue } from '../
 export { RegistryError, type RegistryErrorCode } from '../shared/errors.ts';
 export type { Entry, OwnerInfo } from './entry.ts';
 export { AlreadyRegisteredError } from './errors.ts';
-export type { RegistryOptions } from './options.ts';
+export type { RegisterOptions, RegistryOptions } from './options.ts';
 export { Owner } from './owner.ts';
 export { Ref } from './ref.ts';
 export { Registration } from './registration.ts';
-export { type RegisterOptions, Registry, type RegistryHandle, type TryRegisterResult } from './registry.ts';
+export { Registry, type RegistryHandle, type TryRegisterResult } from './registry.ts';
 export type { PartitionStats } from './stats.ts';

@@ -1,7 +1,9 @@
 import { inspect } from 'node:util';
+import type { JsonInput } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { defaults, limits } from '../shared/limits.ts';
 import type { TableOptions } from '../shared/table.ts';
+import type { Owner } from './owner.ts';
 
 /** What `Registry.open` may be told. Memory grows as names come: these are limits, not sizes. */
 export interface RegistryOptions {
@@ -19,6 +21,16 @@ export interface RegistryOptions {
   readonly ownersMax?: number;
 }
 
+/** How a name is registered. */
+export interface RegisterOptions {
+  /** What lookups give: any JSON value up to `configBytesMax`, or `encodeConfig`'s result. */
+  readonly config?: JsonInput | undefined;
+  /** Who owns the name; by default this thread. */
+  readonly owner?: Owner | undefined;
+  /** Unregisters the name when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 const bounds: Record<keyof RegistryOptions, readonly [min: number, max: number]> = {
   shards: [1, limits.shardsMax],
   entriesPerShardMax: [1, limits.entriesPerShardMax],
@@ -30,13 +42,9 @@ const bounds: Record<keyof RegistryOptions, readonly [min: number, max: number]>
 
 /** @throws {RegistryError} `INVALID_OPTION` naming the option, its value and its range. */
 export function resolveOptions(options: RegistryOptions): TableOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new RegistryError('INVALID_OPTION', `options are an object, not ${inspect(options)}`);
-  }
+  checkObject(options);
   for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(bounds, name)) {
-      throw new RegistryError('INVALID_OPTION', `unknown option ${name}: known are ${Object.keys(bounds).join(', ')}`);
-    }
+    if (!Object.hasOwn(bounds, name)) throw unknownOption(name, Object.keys(bounds));
     if (value === undefined) continue;
     const [min, max] = bounds[name as keyof RegistryOptions];
     if (!Number.isInteger(value) || value < min || value > max) {
@@ -52,4 +60,35 @@ export function resolveOptions(options: RegistryOptions): TableOptions {
     );
   }
   return resolved;
+}
+
+/** Called for every registration, so it allocates nothing. @throws {RegistryError} `INVALID_OPTION` */
+export function checkRegisterOptions(options: RegisterOptions): void {
+  checkObject(options);
+  for (const name in options) {
+    if (name === 'config' || name === 'owner' || name === 'signal' || !Object.hasOwn(options, name)) continue;
+    throw unknownOption(name, ['config', 'owner', 'signal']);
+  }
+}
+
+/** @throws {RegistryError} `INVALID_OPTION` */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new RegistryError('INVALID_OPTION', `signal is ${inspect(signal)}: an AbortSignal`);
+}
+
+/** @throws {RegistryError} `INVALID_OPTION` */
+export function checkVersion(version: number): number {
+  if (Number.isSafeInteger(version) && version > 0) return version;
+  throw new RegistryError('INVALID_OPTION', `version is ${inspect(version)}: pass the version of an Entry`);
+}
+
+/** @throws {RegistryError} `INVALID_OPTION` */
+export function checkObject(options: unknown): void {
+  if (typeof options === 'object' && options !== null) return;
+  throw new RegistryError('INVALID_OPTION', `options are an object, not ${inspect(options)}`);
+}
+
+function unknownOption(name: string, known: readonly string[]): RegistryError {
+  return new RegistryError('INVALID_OPTION', `unknown option ${name}: known are ${known.join(', ')}`);
 }

@@ -1,6 +1,8 @@
+import { type InspectOptions, inspect } from 'node:util';
 import { limits } from '../shared/limits.ts';
 import type { Table } from '../shared/table.ts';
 import type { Registration } from './registration.ts';
+import { show } from './show.ts';
 
 /**
  * Something smaller than a thread that owns names: a session, a child process, a connection. It lives until it is
@@ -14,17 +16,15 @@ export class Owner implements Disposable {
   readonly epoch: number;
   readonly #table: Table;
   readonly #isDetached: () => boolean;
-  readonly #requestSweep: () => void;
   readonly #registrations = new Map<string, Registration>();
   #untracked = false;
 
   /** @internal Made by `registry.owner`. */
-  constructor(table: Table, slot: number, epoch: number, isDetached: () => boolean, requestSweep: () => void) {
+  constructor(table: Table, slot: number, epoch: number, isDetached: () => boolean) {
     this.#table = table;
     this.slot = slot;
     this.epoch = epoch;
     this.#isDetached = isDetached;
-    this.#requestSweep = requestSweep;
   }
 
   get alive(): boolean {
@@ -34,21 +34,32 @@ export class Owner implements Disposable {
   /** Ends the owner: one store, however many names it has; their memory is freed after it. Closing twice is no error.
    *  @throws {RegistryError} `BUSY`: the owner has ended all the same */
   close(): void {
+    if (this.#table.owners.epoch(this.slot) !== this.epoch) return;
+    // A `vm` time-out may cut this anywhere, and skips `finally`: the next turn looks whether it came to its end.
+    setImmediate(() => this.#requestSweepIfDead());
     if (!this.#table.owners.kill(this.slot, this.epoch) || this.#isDetached()) return;
-    let freed = false;
     try {
       for (const { shard, record, born } of this.#registrations.values())
         this.#table.shards[shard].sweepRecord(record, born);
       if (!this.#untracked) this.#table.ownerTable.reclaim(this.slot, this.epoch + 1);
-      freed = !this.#untracked;
     } finally {
       this.#registrations.clear();
-      if (!freed) this.#requestSweep();
+      this.#requestSweepIfDead();
     }
+  }
+
+  /** Dead, and not freed in good order. */
+  #requestSweepIfDead(): void {
+    if (this.#table.owners.epoch(this.slot) === this.epoch + 1) this.#table.requestSweep();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const { slot, epoch, alive } = this;
+    return show('Owner', { slot, epoch, alive }, options);
   }
 
   /** @internal Remembers what to free at the end; with very many names that is left to the coordinator's sweep. */

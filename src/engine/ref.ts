@@ -1,5 +1,8 @@
+import { type InspectOptions, inspect } from 'node:util';
+import type { JsonValue } from '../shared/codec.ts';
 import type { Entry } from './entry.ts';
 import type { Resolution } from './resolution.ts';
+import { show, valueOrCode } from './show.ts';
 
 /** @internal Looks up, or says why it cannot. */
 export type Resolve = (kind: string, id: string) => Resolution | undefined;
@@ -11,7 +14,7 @@ export type Resolve = (kind: string, id: string) => Resolution | undefined;
  * const billing = registry.ref('server', 'billing');
  * billing.current()?.config; // a few loads when nothing has changed
  */
-export class Ref {
+export class Ref<Config = JsonValue> {
   readonly kind: string;
   readonly id: string;
   readonly #life: { readonly closed: boolean };
@@ -29,10 +32,15 @@ export class Ref {
 
   /** What the name stands for now; undefined when nobody living has registered it.
    *  @throws {RegistryError} `CLOSED` */
-  current(): Entry | undefined {
+  current(): Entry<Config> | undefined {
     const resolution = this.#resolution;
-    if (resolution?.holds() && !this.#life.closed) return resolution.entry;
+    if (resolution?.holds() && !this.#life.closed) return resolution.entry as Entry<Config> | undefined;
     this.#resolution = this.#resolve(this.kind, this.id);
-    return this.#resolution?.entry;
+    return this.#resolution?.entry as Entry<Config> | undefined;
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const { kind, id } = this;
+    return show('Ref', { kind, id, current: valueOrCode(() => this.current()) }, options);
   }
 }

@@ -1,4 +1,6 @@
+import { type InspectOptions, inspect } from 'node:util';
 import type { JsonInput } from '../shared/codec.ts';
+import { show } from './show.ts';
 
 /** @internal What a registration asks of its registry. */
 export interface RegistrationHost {
@@ -65,5 +67,10 @@ export class Registration implements Disposable, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.unregister();
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const { kind, id, active } = this;
+    return show('Registration', { kind, id, active }, options);
   }
 }

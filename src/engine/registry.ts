@@ -1,7 +1,7 @@
-import { inspect } from 'node:util';
-import { type EncodedConfig, encodeConfig, type JsonInput } from '../shared/codec.ts';
+import { type InspectOptions, inspect } from 'node:util';
+import { type EncodedConfig, encodeConfig, type JsonInput, type JsonValue } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
-import { Shard as At, Header } from '../shared/layout.ts';
+import { Header } from '../shared/layout.ts';
 import { quote } from '../shared/name-key.ts';
 import { ANY, type Shard, versionToken } from '../shared/shard.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
@@ -10,28 +10,26 @@ import { CoordinatorLink } from '../workers/coordinator-link.ts';
 import { watchWorkers } from '../workers/worker-watch.ts';
 import { AbortWatch } from './abort.ts';
 import type { Entry } from './entry.ts';
-import { AlreadyRegisteredError } from './errors.ts';
+import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
 import { KindCache, LookupCache } from './lookup-cache.ts';
-import { type RegistryOptions, resolveOptions } from './options.ts';
+import {
+  checkRegisterOptions,
+  checkSignal,
+  checkVersion,
+  type RegisterOptions,
+  type RegistryOptions,
+  resolveOptions,
+} from './options.ts';
 import { Owner } from './owner.ts';
 import { Ref } from './ref.ts';
 import { Registration, type RegistrationHost } from './registration.ts';
 import type { Resolution } from './resolution.ts';
 import { Resolver } from './resolver.ts';
+import { show, valueOrCode } from './show.ts';
 import { type PartitionStats, readPartitionStats } from './stats.ts';
 
 /** What another thread needs to attach: shared buffers, nothing else. Goes through `workerData` or `postMessage`. */
 export interface RegistryHandle extends TableBuffers {}
-
-/** How a name is registered. */
-export interface RegisterOptions {
-  /** What lookups give: any JSON value up to `configBytesMax`, or `encodeConfig`'s result. */
-  readonly config?: JsonInput | undefined;
-  /** Who owns the name; by default this thread. */
-  readonly owner?: Owner | undefined;
-  /** Unregisters the name when it aborts. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** How `tryRegister` ended: a taken name is expected, so it is a value and not an exception. */
 export type TryRegisterResult =
@@ -137,7 +135,9 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   /** What a name stands for, or undefined. Nothing but loads of memory when it was looked up before and has not
-   *  changed. @throws {RegistryError} `INVALID_NAME`, `CLOSED` */
+   *  changed. @throws {RegistryError} `INVALID_NAME`, `CLOSED`
+   *  @example registry.whereis<{ port: number }>('server', 'billing')?.config?.port */
+  whereis<Config = JsonValue>(kind: string, id: string): Entry<Config> | undefined;
   whereis(kind: string, id: string): Entry | undefined {
     const names = kind === this.#lastKind ? this.#lastNames : this.#namesOf(kind);
     const resolution = names.young.get(id);
@@ -147,9 +147,9 @@ export class Registry implements Disposable, AsyncDisposable {
 
   /** A reference to a name, registered or not: the fastest way to look one name up again and again.
    *  @throws {RegistryError} `INVALID_NAME`, `CLOSED` */
-  ref(kind: string, id: string): Ref {
+  ref<Config = JsonValue>(kind: string, id: string): Ref<Config> {
     this.#checkOpen();
-    return new Ref(kind, id, this.#life, (...name) => this.#resolve(...name));
+    return new Ref<Config>(kind, id, this.#life, (...name) => this.#resolve(...name));
   }
 
   /** Whether a name is registered. @throws {RegistryError} `INVALID_NAME`, `CLOSED` */
@@ -165,6 +165,7 @@ export class Registry implements Disposable, AsyncDisposable {
   /** The entries of a kind. Each shard's are as they stood together at one moment, so a name that is
    *  registered throughout is there exactly once. Takes a shard's lock when its writers leave no quiet moment.
    *  @throws {RegistryError} when iterated: `INVALID_NAME`, `CLOSED`, `BUSY` */
+  list<Config = JsonValue>(kind: string): IterableIterator<Entry<Config>>;
   *list(kind: string): IterableIterator<Entry> {
     this.#checkOpen();
     const kindId = this.#table.kinds.find(kind);
@@ -225,10 +226,11 @@ export class Registry implements Disposable, AsyncDisposable {
 
   #ownerOf(slot: number, epoch: number): Owner {
     const detached = () => this.#life.closed;
-    return new Owner(this.#table, slot, epoch, detached, () => this.#link.requestSweep());
+    return new Owner(this.#table, slot, epoch, detached);
   }
 
-  /** What each shard counts: entries, load, writes, waits, bytes. */
+  /** What each shard counts: entries, load, writes, waits, bytes. Also after the close, for a last report: the counters
+   *  are then those of the end. */
   partitionStats(): PartitionStats[] {
     return readPartitionStats(this.#table);
   }
@@ -239,7 +241,8 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   /**
-   * In the thread that opened the registry: ends it, for every thread; resolves when the coordinator has stopped.
+   * In the thread that opened the registry: ends it, for every thread; resolves when the coordinator has stopped, whoever
+   * started it.
    * In another: detaches this thread, whose names vanish. Closing twice is no error.
    */
   close(): Promise<void> {
@@ -255,6 +258,12 @@ export class Registry implements Disposable, AsyncDisposable {
     return this.close();
   }
 
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const { closed } = this;
+    const what = closed ? { closed } : { closed, opener: this.#opener, names: valueOrCode(() => this.count()) };
+    return show('Registry', what, options);
+  }
+
   async #close(): Promise<void> {
     this.#life.closed = true;
     this.#lastKind = undefined;
@@ -268,7 +277,13 @@ export class Registry implements Disposable, AsyncDisposable {
 
   /** A worker that this thread had started has exited. So whoever awaits `worker.terminate()` finds its names gone. */
   #endOfWorker(threadId: number): void {
-    if (!this.closed && this.#table.endThread(threadId)) this.#link.requestSweep();
+    if (this.closed) return;
+    try {
+      this.#table.endThread(threadId);
+    } catch (error) {
+      // This is an event of the worker's: nobody is there to catch it.
+      process.emitWarning(`a lock of thread ${threadId} was given back unrepaired: ${error}`, 'RollcallWarning');
+    }
   }
 
   #checkOpen(): void {
@@ -311,13 +326,9 @@ export class Registry implements Disposable, AsyncDisposable {
   /** @returns undefined when the name is taken. */
   #register(kind: string, id: string, options: RegisterOptions, update: boolean): Registration | undefined {
     this.#checkOpen();
-    if (typeof options !== 'object' || options === null) {
-      throw new RegistryError('INVALID_OPTION', `options are an object, not ${inspect(options)}`);
-    }
+    checkRegisterOptions(options);
     const { signal, owner = this.#self } = options;
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new RegistryError('INVALID_OPTION', `signal is ${inspect(signal)}: an AbortSignal`);
-    }
+    checkSignal(signal);
     signal?.throwIfAborted();
     if (!Owner.belongs(owner, this.#table)) {
       throw new RegistryError('INVALID_OPTION', 'owner is not of this registry in this thread: use registry.owner()');
@@ -336,7 +347,7 @@ export class Registry implements Disposable, AsyncDisposable {
     const shard = table.shards[shardNumber];
     const outcome = shard.register(key, owner.slot, owner.epoch, config, update);
     if (outcome === Outcome.taken) return undefined;
-    if (outcome === Outcome.full) throw this.#full('register', kind, id, shard);
+    if (outcome === Outcome.full) throw tableFull('register', kind, id, shard);
     const registration = new Registration(this.#host, kind, id, shardNumber, shard.record, shard.born);
     if (!owner.alive) {
       // It died between the two looks (the registry was closed, or this thread was thought dead): leave no entry.
@@ -406,7 +417,7 @@ export class Registry implements Disposable, AsyncDisposable {
   /** @returns the entry's new version, or 0 when it was not the expected one. */
   #updated(outcome: Outcome, kind: string, id: string, shard: Shard, expected: number): number {
     if (outcome === Outcome.done) return versionToken(shard.record, shard.version);
-    if (outcome === Outcome.full) throw this.#full('update', kind, id, shard);
+    if (outcome === Outcome.full) throw tableFull('update', kind, id, shard);
     if (outcome === Outcome.changed || expected !== ANY) return 0;
     throw new RegistryError('NOT_FOUND', `update ${kind} ${quote(id)}: it is not registered (any more)`);
   }
@@ -419,22 +430,4 @@ export class Registry implements Disposable, AsyncDisposable {
   #isActive({ shard, record, born }: Registration): boolean {
     return this.#table.readers[shard].isRegistration(record, born);
   }
-
-  #full(what: string, kind: string, id: string, shard: Shard): RegistryError {
-    const word = (at: number) => this.#table.control[shard.memory.at + at];
-    return new RegistryError(
-      'TABLE_FULL',
-      `${what} ${kind} ${quote(id)}: its shard has ${word(At.entries)} of ${shard.memory.entriesMax} entries and ` +
-        `${word(At.valueBytes)} bytes of configs; raise entriesPerShardMax, valueBytesPerShardMax or shards`,
-    );
-  }
-}
-
-function ownerDead(kind: string, id: string): RegistryError {
-  return new RegistryError('OWNER_DEAD', `register ${kind} ${quote(id)}: its owner has been closed`);
-}
-
-function checkVersion(version: number): number {
-  if (Number.isSafeInteger(version) && version > 0) return version;
-  throw new RegistryError('INVALID_OPTION', `version is ${inspect(version)}: pass the version of an Entry`);
 }

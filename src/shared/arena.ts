@@ -1,5 +1,5 @@
-import { assert } from './errors.ts';
-import { Page, pageBytes, pageLarge, Shard, sizeClassesMax } from './layout.ts';
+import { assert, corrupt } from './errors.ts';
+import { Header, Page, pageBytes, pageLarge, Shard, sizeClassesMax } from './layout.ts';
 
 /** Where a shard's arena begins to hold blocks: the page table comes first. */
 export const tablePages = (pagesMax: number): number => Math.ceil((pagesMax * Page.words * 4) / pageBytes);
@@ -48,14 +48,19 @@ export interface ArenaMemory {
  *
  * A page holds blocks of one size, or is one piece of a large value; an empty page serves any size again. Memory is
  * reused at once: readers copy, then validate the record's version. References are in units of 8 bytes; 0 is none.
+ *
+ * Pages and blocks are numbers read from shared memory: each is checked before it is followed, so corrupt ones end in
+ * `CORRUPT` and no list is walked further than it can be long.
  */
 export class Arena {
   readonly #memory: ArenaMemory;
   readonly #shardAt: number;
+  readonly #firstPage: number;
 
   constructor(memory: ArenaMemory, shardAt: number) {
     this.#memory = memory;
     this.#shardAt = shardAt;
+    this.#firstPage = tablePages(memory.control[Header.pagesPerShardMax]);
   }
 
   /** A block of at least `bytes` (over `blockBytesMax`: a chain of pages). @returns 0 when the arena is full. */
@@ -79,17 +84,20 @@ export class Arena {
       memory.setControl(head, page);
     }
     const arena = memory.arena;
-    const row = page * Page.words;
+    const row = this.#row(page, sizeClass + 1);
+    const fresh = arena[row + Page.fresh];
+    const used = arena[row + Page.used] + 1;
     let block = arena[row + Page.free];
+    if (used <= 0 || used > capacities[sizeClass]) throw corrupt(`page ${page} with ${used - 1} blocks in use`);
     if (block !== 0) {
+      if (!isBlock(block, page, size, fresh)) throw corrupt(`free block ${block} of page ${page}`);
       memory.setArena(row + Page.free, arena[block * 2]);
       memory.setArena(block * 2, 0); // journals the link, which the value is about to overwrite
     } else {
-      const fresh = arena[row + Page.fresh];
+      if (fresh < 0 || fresh >= capacities[sizeClass]) throw corrupt(`page ${page} with ${fresh} blocks`);
       block = page * PAGE_UNITS + (fresh * size) / UNIT_BYTES;
       memory.setArena(row + Page.fresh, fresh + 1);
     }
-    const used = arena[row + Page.used] + 1;
     memory.setArena(row + Page.used, used);
     if (used === capacities[sizeClass]) this.#unlink(head, row);
     this.#count(size);
@@ -101,15 +109,18 @@ export class Arena {
     const memory = this.#memory;
     const arena = memory.arena;
     const page = Math.floor(block / PAGE_UNITS);
-    const row = page * Page.words;
     if (bytes > blockBytesMax) {
       this.#freePages(page, Math.ceil(bytes / pageBytes));
       return;
     }
-    const sizeClass = arena[row + Page.kind] - 1;
-    assert(sizeClass === classOf[Math.ceil(bytes / UNIT_BYTES)], 'a block is freed with its own size');
+    const sizeClass = classOf[Math.ceil(bytes / UNIT_BYTES)];
+    const row = this.#row(page, sizeClass + 1);
     const head = this.#shardAt + Shard.partial + sizeClass;
     const used = arena[row + Page.used];
+    const fresh = arena[row + Page.fresh];
+    if (used <= 0 || used > capacities[sizeClass] || !isBlock(block, page, blockSizes[sizeClass], fresh)) {
+      throw corrupt(`block ${block} of page ${page}, which has ${used} in use`);
+    }
     this.#count(-blockSizes[sizeClass]);
     if (used === 1) {
       this.#unlink(head, row);
@@ -140,7 +151,7 @@ export class Arena {
   #freePages(first: number, count: number): void {
     let page = first;
     for (let n = 0; n < count; n++) {
-      const next = this.#memory.arena[page * Page.words + Page.next];
+      const next = this.#memory.arena[this.#row(page, pageLarge) + Page.next];
       this.#givePage(page);
       page = next;
     }
@@ -151,7 +162,7 @@ export class Arena {
     const memory = this.#memory;
     const page = memory.control[this.#shardAt + Shard.pageFree];
     if (page !== 0) {
-      memory.setControl(this.#shardAt + Shard.pageFree, memory.arena[page * Page.words + Page.next]);
+      memory.setControl(this.#shardAt + Shard.pageFree, memory.arena[this.#row(page, 0) + Page.next]);
       return page;
     }
     const fresh = memory.control[this.#shardAt + Shard.pagesUsed];
@@ -170,9 +181,11 @@ export class Arena {
   #link(head: number, page: number): void {
     const memory = this.#memory;
     const next = memory.control[head];
-    memory.setArena(page * Page.words + Page.previous, 0);
-    memory.setArena(page * Page.words + Page.next, next);
-    if (next !== 0) memory.setArena(next * Page.words + Page.previous, page);
+    const row = page * Page.words;
+    const kind = memory.arena[row + Page.kind];
+    memory.setArena(row + Page.previous, 0);
+    memory.setArena(row + Page.next, next);
+    if (next !== 0) memory.setArena(this.#row(next, kind) + Page.previous, page);
     memory.setControl(head, page);
   }
 
@@ -180,13 +193,29 @@ export class Arena {
     const memory = this.#memory;
     const previous = memory.arena[row + Page.previous];
     const next = memory.arena[row + Page.next];
+    const kind = memory.arena[row + Page.kind];
     if (previous === 0) memory.setControl(head, next);
-    else memory.setArena(previous * Page.words + Page.next, next);
-    if (next !== 0) memory.setArena(next * Page.words + Page.previous, previous);
+    else memory.setArena(this.#row(previous, kind) + Page.next, next);
+    if (next !== 0) memory.setArena(this.#row(next, kind) + Page.previous, previous);
+  }
+
+  /** Position of the row of a page in use that must be of this kind. */
+  #row(page: number, kind: number): number {
+    const { arena, control } = this.#memory;
+    const row = page * Page.words;
+    if (page < this.#firstPage || page >= control[this.#shardAt + Shard.pagesUsed]) throw corrupt(`page ${page}`);
+    if (arena[row + Page.kind] !== kind) throw corrupt(`page ${page} of kind ${arena[row + Page.kind]}, not ${kind}`);
+    return row;
   }
 
   #count(bytes: number): void {
     const at = this.#shardAt + Shard.valueBytes;
     this.#memory.setControl(at, this.#memory.control[at] + bytes);
   }
+}
+
+/** Whether a reference is one of the first `fresh` blocks of a page. */
+function isBlock(block: number, page: number, size: number, fresh: number): boolean {
+  const offset = (block - page * PAGE_UNITS) * UNIT_BYTES;
+  return offset >= 0 && offset < fresh * size && offset % size === 0;
 }

@@ -39,17 +39,24 @@ export abstract class Guarded {
 
   /** Finishes or undoes the operation that `op` and the intent words describe. Ends with `this.end()`. */
   protected abstract repairOperation(op: number): void;
-  /** The array that journal addresses of `space` index. */
-  protected abstract arrayOf(space: number): Int32Array<SharedArrayBuffer>;
+  /** The array that a journal address of `space` indexes.
+   *  @throws {RegistryError} `CORRUPT` when it is no word that the holder of this lock journals. */
+  protected abstract arrayOf(space: number, at: number): Int32Array<SharedArrayBuffer>;
   /** Called with the lock held. */
   protected noteWait(_stolen: boolean): void {}
 
-  /** Takes the lock, repaired. Pair with `leave` in a `finally`. */
+  /** Takes the lock, repaired. Pair with `leave` in a `finally`.
+   *  @throws {RegistryError} `CORRUPT` when a repair has failed, now or ever: what this lock guards is half done. */
   enter(): void {
-    if (this.lock.tryAcquire()) return;
-    const stolen = this.lock.acquireContended();
-    if (stolen) this.#repairTaken();
-    this.noteWait(stolen);
+    if (!this.lock.tryAcquire()) {
+      const stolen = this.lock.acquireContended();
+      if (stolen) this.#repairTaken();
+      this.noteWait(stolen);
+    }
+    const op = this.control[this.#at + At.op];
+    if (op === 0) return;
+    this.lock.release();
+    throw corrupt(`operation ${op} was neither finished nor undone`);
   }
 
   /** Gives the lock back. What threw half-way is repaired first, so an exception leaves the old state or the new. */
@@ -79,7 +86,8 @@ export abstract class Guarded {
     return true;
   }
 
-  /** What cannot be repaired is corrupt: everybody shall be told so, and nobody wait for the lock. */
+  /** What cannot be repaired is corrupt: everybody shall be told so, by the operation that stays, and nobody wait for
+   *  the lock. */
   #repairTaken(): void {
     try {
       this.#repair();
@@ -131,10 +139,11 @@ export abstract class Guarded {
   protected undo(): void {
     const words = this.control;
     const length = words[this.#at + At.journalWords];
-    if (length < 0 || length > 2 * journalPairsMax) throw corrupt(`journal of ${length} words`);
+    if (length < 0 || length > 2 * journalPairsMax || length & 1) throw corrupt(`journal of ${length} words`);
     for (let n = length - 2; n >= 0; n -= 2) {
       const address = words[this.#at + At.journal + n];
-      this.arrayOf(address >>> SPACE_SHIFT)[address & OFFSET_MASK] = words[this.#at + At.journal + n + 1];
+      const at = address & OFFSET_MASK;
+      this.arrayOf(address >>> SPACE_SHIFT, at)[at] = words[this.#at + At.journal + n + 1];
     }
     words[this.#at + At.journalWords] = 0;
   }

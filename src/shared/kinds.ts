@@ -1,4 +1,4 @@
-import { RegistryError } from './errors.ts';
+import { corrupt, RegistryError } from './errors.ts';
 import type { Guarded } from './guard.ts';
 import { type ControlMap, Header, KindRow } from './layout.ts';
 import { limits } from './limits.ts';
@@ -23,7 +23,7 @@ export class Kinds {
   }
 
   /** The number of a kind, or 0 when no thread has registered anything of it.
-   *  @throws {RegistryError} `INVALID_NAME` */
+   *  @throws {RegistryError} `INVALID_NAME`, `CORRUPT` */
   find(kind: string): number {
     const known = this.#ids.get(kind);
     if (known !== undefined) return known;
@@ -41,7 +41,7 @@ export class Kinds {
     try {
       const meanwhile = this.find(kind);
       if (meanwhile !== 0) return meanwhile;
-      const count = this.#words[Header.kinds];
+      const count = this.#names.length - 1; // `find` has just read all there are
       if (count === limits.kindsMax) {
         throw new RegistryError(
           'KINDS_FULL',
@@ -61,18 +61,19 @@ export class Kinds {
 
   name(id: number): string {
     if (id >= this.#names.length) this.#readNew();
-    return this.#names[id];
+    const name = this.#names.at(id);
+    if (name === undefined) throw corrupt(`kind ${id}`);
+    return name;
   }
 
   #readNew(): void {
     const count = Atomics.load(this.#words, Header.kinds);
+    if (count < this.#names.length - 1 || count > limits.kindsMax) throw corrupt(`${count} kinds`);
     for (let id = this.#names.length; id <= count; id++) {
       const row = this.#rowsAt + (id - 1) * KindRow.words;
-      const bytes = new Uint8Array(
-        this.#words.buffer,
-        (row + KindRow.bytes) * 4,
-        this.#words[row + KindRow.byteLength],
-      );
+      const byteLength = this.#words[row + KindRow.byteLength];
+      if (byteLength < 1 || byteLength > limits.nameBytesMax) throw corrupt(`kind ${id} of ${byteLength} bytes`);
+      const bytes = new Uint8Array(this.#words.buffer, (row + KindRow.bytes) * 4, byteLength);
       const name = Buffer.from(bytes).toString('utf8');
       this.#names.push(name);
       this.#ids.set(name, id);

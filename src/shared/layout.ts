@@ -10,8 +10,9 @@ import { limits } from './limits.ts';
  *   | kind rows × kindsMax
  * per shard, three growable SharedArrayBuffers
  *   records   16-word records, addressed by id; they never move
- *   index     32-bit words: tag << 20 | record id
+ *   index     a line, then 32-bit words: tag << 20 | record id
  *   arena     page table, then 16 KiB pages of values and long names
+ * each begins with a Stamp: in the line of record 0, in the row of page 0, neither of which is ever used
  * ```
  * All positions are in words unless the name says bytes.
  */
@@ -19,6 +20,9 @@ export const LINE_WORDS = 16; // one 64-byte cache line
 
 export const MAGIC = 0x526f6c6c; // "Roll"
 export const LAYOUT_VERSION = 1;
+
+/** The first words of each of a shard's buffers: what it belongs to, and as what. */
+export const Stamp = { identity: 0, shard: 4, part: 5, words: 6 } as const;
 
 /** Words 0–63 of the control buffer. Written once by `create` before any other thread can know the buffer,
  *  except for the lines marked with their writer. */
@@ -43,6 +47,8 @@ export const Header = {
   deaths: 18,
   /** A line of its own: how often a coordinator was started. See workers/coordinator-link.ts. */
   coordinatorGeneration: 32,
+  /** How often a sweep was asked for: the coordinator waits for the next time. */
+  sweepRequests: 33,
   words: 64,
 } as const;
 
@@ -111,10 +117,11 @@ export const Shard = {
 
 /** What the kernel and Node call a thread; written by the thread when it attaches. */
 export const ThreadInfo = {
-  /** 0, or `worker_threads.threadId` + 1 of the thread that owns this row. */
+  /** 0, or who has claimed this row: its kernel thread id, or where the system has no /proc -1 - `threadId`. */
   claim: 0,
-  /** Kernel thread id and start time in clock ticks (field 22 of its `stat`), or 0 where the system has no /proc. */
-  tid: 1,
+  /** `worker_threads.threadId`. */
+  threadId: 1,
+  /** With the kernel thread id names a thread for good: see liveness.ts. 0 until the claimer has written it. */
   startTicks: 2,
   words: LINE_WORDS,
 } as const;
@@ -183,6 +190,7 @@ export const Page = {
 } as const;
 export const pageLarge = 255;
 
+assert(Stamp.words <= Page.words, 'a stamp fits the row of a page');
 assert(Record.key + Record.keyWords === Record.words, 'a record fills its line');
 assert(KindRow.bytes + Math.ceil(limits.nameBytesMax / 4) <= KindRow.words, 'a kind fits its row');
 assert(Math.ceil(limits.configBytesMax / pageBytes) * 4 + 32 <= journalPairsMax, 'the journal holds the largest value');

@@ -31,6 +31,9 @@ export const limits = {
   spinTurns: 50,
   /** Milliseconds a waiter sleeps before it asks whether the lock's holder lives. */
   lockSliceMs: 5,
+  /** Milliseconds that one slice of a wait counts at most: a process that was stopped for longer (a laptop that sleeps,
+   *  SIGSTOP) has not waited. */
+  lockSliceCountedMs: 100,
   /** Milliseconds after which a waiter asks a *living* holder to give back a lock it may have abandoned. */
   lockSuspectMs: 100,
   /** Milliseconds a worker thread waits for a lock before it gets `BUSY`. */

@@ -23,12 +23,13 @@ export function currentKernelThread(): KernelThread {
   }
 }
 
-/** Whether the kernel has ended that thread: 'unknown' where it cannot be asked. Takes about 20 µs. */
+/** Whether the kernel has ended that thread: 'unknown' where it cannot be asked. Takes about 20 µs. `startTicks` 0 means
+ *  any thread of that id. */
 export function kernelThreadState({ tid, startTicks: started }: KernelThread): 'alive' | 'gone' | 'unknown' {
   if (tid === 0) return 'unknown';
   try {
     const stat = readFileSync(`/proc/self/task/${tid}/stat`, 'latin1');
-    return startTicks(stat) === started ? 'alive' : 'gone';
+    return started === 0 || startTicks(stat) === started ? 'alive' : 'gone';
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     return code === 'ENOENT' || code === 'ESRCH' ? 'gone' : 'unknown';

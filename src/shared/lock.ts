@@ -18,7 +18,8 @@ export function lockToken(slot: number, epoch: number): number {
   return (((epoch >>> 2) & TENANCY_MASK) << TENANCY_SHIFT) | ((slot + 1) << SLOT_SHIFT);
 }
 
-const holderOf = (word: number): number => ((word >>> SLOT_SHIFT) & SLOT_MASK) - 1;
+/** The slot that a lock word names, or -1. */
+export const holderOf = (word: number): number => ((word >>> SLOT_SHIFT) & SLOT_MASK) - 1;
 
 /**
  * A lock that survives its holder.
@@ -39,7 +40,7 @@ export class Lock {
   #token = 0;
   /** Milliseconds a wait may take before it ends in `BUSY`. */
   waitMs: number = isMainThread ? limits.lockWaitMainMs : limits.lockWaitWorkerMs;
-  /** Told after `limits.lockSuspectMs` of waiting for a living holder. */
+  /** Told the living holder after each `limits.lockSuspectMs` of waiting. */
   onSuspect: ((slot: number) => void) | undefined;
 
   constructor(words: Int32Array<SharedArrayBuffer>, at: number, owners: Owners) {
@@ -77,8 +78,9 @@ export class Lock {
       Atomics.pause();
     }
     const mine = this.#token | CONTENDED;
-    const started = performance.now();
-    let suspected = false;
+    let lookedAt = performance.now();
+    let waited = 0;
+    let askAtMs: number = limits.lockSuspectMs;
     for (;;) {
       const word = Atomics.load(words, at);
       if (word === 0) {
@@ -98,9 +100,12 @@ export class Lock {
         if (Atomics.compareExchange(words, at, sleeping, mine) === sleeping) return true;
         continue;
       }
-      const waited = performance.now() - started;
-      if (waited > limits.lockSuspectMs && !suspected) {
-        suspected = true;
+      const now = performance.now();
+      waited += Math.min(now - lookedAt, limits.lockSliceCountedMs);
+      lookedAt = now;
+      // Again and again: the lock may have come into other hands, or there was nobody to pass the question on.
+      if (waited > askAtMs) {
+        askAtMs = waited + limits.lockSuspectMs;
         this.onSuspect?.(holder);
       }
       if (waited > this.waitMs) {

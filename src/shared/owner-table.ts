@@ -1,5 +1,6 @@
 import { threadId } from 'node:worker_threads';
-import { Guarded } from './guard.ts';
+import { corrupt } from './errors.ts';
+import { Guarded, Space } from './guard.ts';
 import {
   COORDINATOR_SLOT,
   Control,
@@ -9,7 +10,7 @@ import {
   ownerEpochMax,
   ThreadInfo,
 } from './layout.ts';
-import { currentKernelThread, kernelThreadState } from './liveness.ts';
+import { currentKernelThread, type KernelThread, kernelThreadState } from './liveness.ts';
 import type { Owners } from './owners.ts';
 
 const Operation = { claimOwner: 1, reclaim: 2 } as const;
@@ -31,15 +32,17 @@ export class OwnerTable extends Guarded {
    * @returns its slot, or -1 when `threadsMax` threads are attached.
    */
   claimThread(): number {
+    const kernel = currentKernelThread();
+    const me = claimant(kernel.tid);
     for (let slot = COORDINATOR_SLOT + 1; slot < this.#owners.threadsMax; slot++) {
       const claim = this.#info(slot) + ThreadInfo.claim;
-      if (!this.#isFree(slot) || Atomics.compareExchange(this.control, claim, 0, threadId + 1) !== 0) continue;
+      if (!this.#isFree(slot) || Atomics.compareExchange(this.control, claim, 0, me) !== 0) continue;
       // Look again: between the first look and the claim the row may have had a tenant, whose end is being settled.
       if (this.#isFree(slot)) {
-        this.#occupy(slot, this.#owners.epoch(slot));
+        this.#occupy(slot, this.#owners.epoch(slot), kernel);
         return slot;
       }
-      Atomics.compareExchange(this.control, claim, threadId + 1, 0);
+      Atomics.compareExchange(this.control, claim, me, 0);
     }
     return -1;
   }
@@ -49,16 +52,17 @@ export class OwnerTable extends Guarded {
   claimCoordinator(): number {
     const epoch = this.#owners.epoch(COORDINATOR_SLOT);
     const free = (epoch & OwnerState.mask) === OwnerState.free;
-    Atomics.store(this.control, this.#info(COORDINATOR_SLOT) + ThreadInfo.claim, threadId + 1);
-    this.#occupy(COORDINATOR_SLOT, free ? epoch : (epoch & ~OwnerState.mask) + OwnerState.step);
+    const kernel = currentKernelThread();
+    Atomics.store(this.control, this.#info(COORDINATOR_SLOT) + ThreadInfo.claim, claimant(kernel.tid));
+    this.#occupy(COORDINATOR_SLOT, free ? epoch : (epoch & ~OwnerState.mask) + OwnerState.step, kernel);
     return COORDINATOR_SLOT;
   }
 
-  /** Frees a thread row that a thread, which has ended, claimed and did not come to occupy. */
+  /** Frees a row that a thread, which has ended, claimed and did not come to occupy: where the kernel cannot be asked. */
   freeClaimOf(endedThreadId: number): void {
     for (let slot = COORDINATOR_SLOT + 1; slot < this.#owners.threadsMax; slot++) {
       const claim = this.#info(slot) + ThreadInfo.claim;
-      if (this.#isFree(slot)) Atomics.compareExchange(this.control, claim, endedThreadId + 1, 0);
+      if (this.#isFree(slot)) Atomics.compareExchange(this.control, claim, -1 - endedThreadId, 0);
     }
   }
 
@@ -68,28 +72,43 @@ export class OwnerTable extends Guarded {
   }
 
   /** The claimer writes its row and comes alive. */
-  #occupy(slot: number, free: number): void {
+  #occupy(slot: number, free: number, { startTicks }: KernelThread): void {
     const words = this.control;
     const row = this.#row(slot);
-    const kernel = currentKernelThread();
-    words[this.#info(slot) + ThreadInfo.startTicks] = kernel.startTicks;
-    words[this.#info(slot) + ThreadInfo.tid] = kernel.tid;
+    words[this.#info(slot) + ThreadInfo.threadId] = threadId;
+    words[this.#info(slot) + ThreadInfo.startTicks] = startTicks;
     words[row + OwnerRow.thread] = slot;
     words[row + OwnerRow.threadEpoch] = free + OwnerState.alive;
     Atomics.store(words, row + OwnerRow.epoch, free + OwnerState.alive);
   }
 
-  /** Frees thread rows whose claimer was killed before its epoch came alive. */
+  /** Whether rows are claimed and not alive: by threads that are about to attach, or were ended on the way. */
+  hasOpenClaims(): boolean {
+    for (let slot = COORDINATOR_SLOT + 1; slot < this.#owners.threadsMax; slot++)
+      if (this.#openClaim(slot)) return true;
+    return false;
+  }
+
+  /** Who has claimed a row and has not come alive, or 0. */
+  #openClaim(slot: number): number {
+    const claim = Atomics.load(this.control, this.#info(slot) + ThreadInfo.claim);
+    return (this.#owners.epoch(slot) & OwnerState.mask) === OwnerState.free ? claim : 0;
+  }
+
+  /** Frees thread rows whose claimer was ended before it came alive. Under the lock, so that nobody frees a row for the
+   *  second time, when another of the same kernel thread id may have claimed it. */
   freeBrokenClaims(): void {
-    const words = this.control;
-    for (let slot = COORDINATOR_SLOT + 1; slot < this.#owners.threadsMax; slot++) {
-      const info = this.#info(slot);
-      const claim = Atomics.load(words, info + ThreadInfo.claim);
-      if (claim === 0 || (this.#owners.epoch(slot) & OwnerState.mask) !== OwnerState.free) continue;
-      const tid = words[info + ThreadInfo.tid];
-      if (tid === 0 || kernelThreadState({ tid, startTicks: words[info + ThreadInfo.startTicks] }) !== 'gone') continue;
-      words[info + ThreadInfo.tid] = 0;
-      Atomics.compareExchange(words, info + ThreadInfo.claim, claim, 0);
+    if (!this.hasOpenClaims()) return;
+    this.enter();
+    try {
+      for (let slot = COORDINATOR_SLOT + 1; slot < this.#owners.threadsMax; slot++) {
+        const claim = this.#openClaim(slot);
+        if (claim <= 0 || kernelThreadState({ tid: claim, startTicks: 0 }) !== 'gone') continue;
+        this.control[this.#info(slot) + ThreadInfo.startTicks] = 0;
+        Atomics.compareExchange(this.control, this.#info(slot) + ThreadInfo.claim, claim, 0);
+      }
+    } finally {
+      this.leave();
     }
   }
 
@@ -99,11 +118,14 @@ export class OwnerTable extends Guarded {
     this.enter();
     try {
       const free = words[this.#map.control + Control.ownerFree];
-      const used = words[this.#map.control + Control.ownersUsed];
+      const used = this.#ownersUsed();
       if (free === 0 && used === this.#owners.ownersMax) return -1;
       const slot = free === 0 ? this.#owners.threadsMax + used : free;
       const row = this.#row(slot);
       const epoch = words[row + OwnerRow.epoch];
+      const isOwnerRow = slot >= this.#owners.threadsMax && slot <= this.#owners.threadsMax + used;
+      if (!isOwnerRow || (epoch & OwnerState.mask) !== OwnerState.free)
+        throw corrupt(`owner row ${slot} as a free one`);
       this.begin(Operation.claimOwner, slot, epoch, 0);
       if (free === 0) this.setControl(this.#map.control + Control.ownersUsed, used + 1);
       else this.setControl(this.#map.control + Control.ownerFree, words[row + OwnerRow.nextFree]);
@@ -120,7 +142,7 @@ export class OwnerTable extends Guarded {
   /** Dead tenancies now, as (slot, epoch) pairs; owners whose thread has ended are ended on the way. Reads only. */
   dead(): [slot: number, epoch: number][] {
     const found: [number, number][] = [];
-    const slots = this.#owners.threadsMax + this.control[this.#map.control + Control.ownersUsed];
+    const slots = this.#owners.threadsMax + this.#ownersUsed();
     for (let slot = COORDINATOR_SLOT + 1; slot < slots; slot++) {
       let epoch = this.#owners.epoch(slot);
       if (this.#owners.isAlive(epoch) && !this.#owners.alive(slot, epoch)) {
@@ -142,7 +164,7 @@ export class OwnerTable extends Guarded {
       this.begin(Operation.reclaim, slot, epoch, 0);
       if (slot < this.#owners.threadsMax) {
         // Who claims the row now looks at its epoch again, and backs off until it is free.
-        this.setControl(this.#info(slot) + ThreadInfo.tid, 0);
+        this.setControl(this.#info(slot) + ThreadInfo.startTicks, 0);
         this.setControl(this.#info(slot) + ThreadInfo.claim, 0);
       } else {
         this.setControl(row + OwnerRow.nextFree, this.control[this.#map.control + Control.ownerFree]);
@@ -155,13 +177,26 @@ export class OwnerTable extends Guarded {
     }
   }
 
-  protected repairOperation(): void {
-    if (this.control[this.#row(this.intentRecord) + OwnerRow.epoch] === this.intentBefore) this.undo();
+  protected repairOperation(op: number): void {
+    const slot = this.intentRecord;
+    const isRow = slot >= 0 && slot < this.#owners.threadsMax + this.#owners.ownersMax;
+    if (!isRow || (op !== Operation.claimOwner && op !== Operation.reclaim))
+      throw corrupt(`operation ${op} on row ${slot}`);
+    if (this.control[this.#row(slot) + OwnerRow.epoch] === this.intentBefore) this.undo();
     this.end();
   }
 
-  protected arrayOf(): Int32Array<SharedArrayBuffer> {
-    return this.control;
+  protected arrayOf(space: number, at: number): Int32Array<SharedArrayBuffer> {
+    const isList = at === this.#map.control + Control.ownersUsed || at === this.#map.control + Control.ownerFree;
+    const isRow = at >= this.#map.threads && at < this.#map.kinds;
+    if (space === Space.control && (isList || isRow)) return this.control;
+    throw corrupt(`journal of owners with word ${at} of ${space}`);
+  }
+
+  #ownersUsed(): number {
+    const used = this.control[this.#map.control + Control.ownersUsed];
+    if (used < 0 || used > this.#owners.ownersMax) throw corrupt(`${used} owner rows`);
+    return used;
   }
 
   #row(slot: number): number {
@@ -172,3 +207,6 @@ export class OwnerTable extends Guarded {
     return this.#map.threads + slot * ThreadInfo.words;
   }
 }
+
+/** How a thread names itself in a claim. Threads of one process have different kernel thread ids while they live. */
+const claimant = (tid: number): number => (tid > 0 ? tid : -1 - threadId);

@@ -1,4 +1,5 @@
 import { threadId } from 'node:worker_threads';
+import { corrupt } from './errors.ts';
 import { type ControlMap, Header, OwnerRow, OwnerState, ThreadInfo } from './layout.ts';
 import { kernelThreadState } from './liveness.ts';
 
@@ -8,12 +9,14 @@ export class Owners {
   readonly #map: ControlMap;
   readonly threadsMax: number;
   readonly ownersMax: number;
+  readonly #rows: number;
 
   constructor(words: Int32Array<SharedArrayBuffer>, map: ControlMap, threadsMax: number, ownersMax: number) {
     this.#words = words;
     this.#map = map;
     this.threadsMax = threadsMax;
     this.ownersMax = ownersMax;
+    this.#rows = threadsMax + ownersMax;
   }
 
   /** Position of a slot's epoch: the word a cached lookup compares. */
@@ -31,12 +34,15 @@ export class Owners {
 
   /** Whether that tenancy lives. `thread` and `threadEpoch` are read before the epoch is compared: they are written
    *  only while the epoch is another, and it never returns, so they belong to this tenancy. (`epoch` is known from a record or a row that was published after
-   *  them.) */
+   *  them.)
+   *  @throws {RegistryError} `CORRUPT` when there is no such slot */
   alive(slot: number, epoch: number): boolean {
+    if (slot >>> 0 >= this.#rows) throw corrupt(`owner ${slot}`);
     if (process.arch !== 'x64') return this.#aliveOrdered(slot, epoch);
     const words = this.#words;
     const row = this.#map.owners + slot * OwnerRow.words;
     const thread = words[row + OwnerRow.thread];
+    if (thread >>> 0 >= this.threadsMax) throw corrupt(`thread ${thread} of owner ${slot}`);
     const threadEpoch = words[row + OwnerRow.threadEpoch];
     if (words[row + OwnerRow.epoch] !== epoch) return false;
     return words[this.#map.owners + thread * OwnerRow.words + OwnerRow.epoch] === threadEpoch;
@@ -46,6 +52,7 @@ export class Owners {
   #aliveOrdered(slot: number, epoch: number): boolean {
     const row = this.#map.owners + slot * OwnerRow.words;
     const thread = Atomics.load(this.#words, row + OwnerRow.thread);
+    if (thread >>> 0 >= this.threadsMax) throw corrupt(`thread ${thread} of owner ${slot}`);
     const threadEpoch = Atomics.load(this.#words, row + OwnerRow.threadEpoch);
     return this.epoch(slot) === epoch && this.epoch(thread) === threadEpoch;
   }
@@ -69,7 +76,7 @@ export class Owners {
 
   /** `worker_threads.threadId` of the thread in `slot`. */
   threadIdOf(slot: number): number {
-    return this.#words[this.#infoAt(slot) + ThreadInfo.claim] - 1;
+    return this.#words[this.#infoAt(slot) + ThreadInfo.threadId];
   }
 
   /** Whether `slot` is an attachment of the calling thread. */
@@ -80,17 +87,16 @@ export class Owners {
   /** Whether the thread of `slot` runs no more. Where the kernel can be asked only its word counts, as a lock of a
    *  living thread must not be taken away; elsewhere the epoch does. */
   threadEnded(slot: number): boolean {
+    if (slot < 0 || slot >= this.threadsMax) return true; // a lock word that names no thread: nobody holds it
     const at = this.#infoAt(slot);
-    const state = kernelThreadState({
-      tid: this.#words[at + ThreadInfo.tid],
-      startTicks: this.#words[at + ThreadInfo.startTicks],
-    });
+    const tid = Math.max(0, this.#words[at + ThreadInfo.claim]);
+    const state = kernelThreadState({ tid, startTicks: this.#words[at + ThreadInfo.startTicks] });
     return state === 'unknown' ? !this.isAlive(this.epoch(slot)) : state === 'gone';
   }
 
   /** Whether the kernel can be asked about the thread of `slot`. */
   hasKernelThread(slot: number): boolean {
-    return this.#words[this.#infoAt(slot) + ThreadInfo.tid] !== 0;
+    return this.#words[this.#infoAt(slot) + ThreadInfo.claim] > 0;
   }
 
   #infoAt(slot: number): number {

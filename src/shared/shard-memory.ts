@@ -1,6 +1,6 @@
 import { tablePages } from './arena.ts';
 import { corrupt } from './errors.ts';
-import { Header, pageBytes, Record, Shard } from './layout.ts';
+import { Header, LINE_WORDS, pageBytes, Record, Shard } from './layout.ts';
 
 /** The three growable buffers of one shard. */
 export interface ShardBuffers {
@@ -17,6 +17,8 @@ export interface RawText {
 }
 type ArenaBytes = Buffer<SharedArrayBuffer> & RawText;
 
+/** Bytes of the index buffer before its first word. */
+const INDEX_BYTES_BEFORE = LINE_WORDS * 4;
 const RECORDS_FIRST = 64;
 export const INDEX_LOG2_FIRST = 6;
 const PAGES_FIRST = 4;
@@ -34,13 +36,22 @@ function indexWordsMax(entriesMax: number): number {
 
 /** Allocates a shard's buffers: small, with address space reserved for their limits. */
 export function allocateShard(entriesMax: number, pagesMax: number): ShardBuffers {
-  const recordBytes = Record.words * 4;
+  const max = shardBytesMax(entriesMax, pagesMax);
   const growable = (bytes: number, maxByteLength: number) =>
     new SharedArrayBuffer(Math.min(bytes, maxByteLength), { maxByteLength });
   return {
-    records: growable(RECORDS_FIRST * recordBytes, (entriesMax + 1) * recordBytes),
-    index: growable((2 << INDEX_LOG2_FIRST) * 4, indexWordsMax(entriesMax) * 4),
-    arena: growable((tablePages(pagesMax) + PAGES_FIRST) * pageBytes, (tablePages(pagesMax) + pagesMax) * pageBytes),
+    records: growable(RECORDS_FIRST * Record.words * 4, max.records),
+    index: growable(INDEX_BYTES_BEFORE + (2 << INDEX_LOG2_FIRST) * 4, max.index),
+    arena: growable((tablePages(pagesMax) + PAGES_FIRST) * pageBytes, max.arena),
+  };
+}
+
+/** Bytes that each buffer of a shard may grow to. */
+export function shardBytesMax(entriesMax: number, pagesMax: number): { [part in keyof ShardBuffers]: number } {
+  return {
+    records: (entriesMax + 1) * Record.words * 4,
+    index: INDEX_BYTES_BEFORE + indexWordsMax(entriesMax) * 4,
+    arena: (tablePages(pagesMax) + pagesMax) * pageBytes,
   };
 }
 
@@ -52,7 +63,9 @@ export class ShardMemory {
   readonly control: Int32Array<SharedArrayBuffer>;
   /** Position of the shard's block in `control`. */
   readonly at: number;
+  /** Limits as they were when the thread attached. */
   readonly entriesMax: number;
+  readonly configBytesMax: number;
   readonly #buffers: ShardBuffers;
   readonly #pagesMax: number;
   records: Int32Array<SharedArrayBuffer>;
@@ -64,10 +77,11 @@ export class ShardMemory {
     this.control = control;
     this.at = at;
     this.entriesMax = control[Header.entriesPerShardMax];
+    this.configBytesMax = control[Header.configBytesMax];
     this.#pagesMax = control[Header.pagesPerShardMax];
     this.#buffers = buffers;
     this.records = view(buffers.records);
-    this.index = view(buffers.index);
+    this.index = view(buffers.index, INDEX_BYTES_BEFORE);
     this.arena = view(buffers.arena);
     this.arenaBytes = Buffer.from(buffers.arena, 0, buffers.arena.byteLength) as ArenaBytes;
   }
@@ -76,6 +90,7 @@ export class ShardMemory {
    *  @throws {RegistryError} `CORRUPT` for an id that no writer has published. */
   recordAt(id: number): number {
     const at = id * Record.words;
+    if (id <= 0) throw corrupt(`record ${id}`);
     if (at + Record.words > this.records.length) {
       this.records = view(this.#buffers.records);
       if (at + Record.words > this.records.length) throw corrupt(`record ${id}`);
@@ -83,14 +98,26 @@ export class ShardMemory {
     return at;
   }
 
+  /** One more than the highest id that was ever given. @throws {RegistryError} `CORRUPT` */
+  recordsUsed(): number {
+    const used = this.control[this.at + Shard.recordsUsed];
+    if (used < 1 || used > this.entriesMax + 1) throw corrupt(`${used} records`);
+    return used;
+  }
+
   /** Makes `index` cover words below `end`. */
   coverIndex(end: number): void {
     if (end <= this.index.length) return;
-    this.index = view(this.#buffers.index);
+    this.index = view(this.#buffers.index, INDEX_BYTES_BEFORE);
     if (end > this.index.length) throw corrupt(`index of ${end} words`);
   }
 
-  /** Makes `arena` cover bytes below `end`; false when there is no such memory: a reference read amid a change. */
+  /** Makes `arena` cover the bytes of a block; false when there is no such memory: a reference read amid a change. */
+  coverBlock(block: number, bytes: number): boolean {
+    return block > 0 && this.coverArena(block * 8 + bytes);
+  }
+
+  /** Makes `arena` cover bytes below `end`; false when there is no such memory. */
   coverArena(endBytes: number): boolean {
     if (endBytes <= this.arenaBytes.length) return true;
     this.arena = view(this.#buffers.arena);
@@ -105,7 +132,7 @@ export class ShardMemory {
   }
 
   reserveIndex(words: number): boolean {
-    return this.#reserve(this.#buffers.index, words * 4);
+    return this.#reserve(this.#buffers.index, INDEX_BYTES_BEFORE + words * 4);
   }
 
   reservePages(pages: number): boolean {
@@ -134,10 +161,15 @@ export class ShardMemory {
   initialise(): void {
     this.control[this.at + Shard.descriptor] = INDEX_LOG2_FIRST;
     this.control[this.at + Shard.recordsUsed] = 1;
-    this.control[this.at + Shard.pagesUsed] = tablePages(this.#pagesMax);
+    this.control[this.at + Shard.pagesUsed] = this.firstPage;
+  }
+
+  /** The arena's first page that is not of its page table. */
+  get firstPage(): number {
+    return tablePages(this.#pagesMax);
   }
 }
 
-function view(buffer: SharedArrayBuffer): Int32Array<SharedArrayBuffer> {
-  return new Int32Array(buffer, 0, buffer.byteLength >>> 2);
+function view(buffer: SharedArrayBuffer, from = 0): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(buffer, from, (buffer.byteLength - from) >>> 2);
 }

@@ -10,6 +10,7 @@ import {
   idOf,
   indexSize,
   indexStart,
+  isDescriptor,
   needsGrowth,
   nextDescriptor,
   overloaded,
@@ -62,13 +63,27 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     this.#arena = new Arena(this, memory.at);
   }
 
-  /** Takes the lock. Pages that others have added meanwhile must lie within this thread's view before any is used. */
+  /** Takes the lock. @throws {RegistryError} `CORRUPT`, as far as that can be told by a few words */
   override enter(): void {
     super.enter();
-    const pages = this.control[this.at + At.pagesUsed];
-    if (this.memory.coverArena(pages * pageBytes)) return;
-    this.leave();
-    throw corrupt(`arena of ${pages} pages`);
+    try {
+      this.#coverAll();
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
+  }
+
+  /** Whatever others have added meanwhile must lie within this thread's views before any is used; how much that is, is
+   *  checked here and relied on until the lock is given back. */
+  #coverAll(): void {
+    const { control, memory, at } = this;
+    const descriptor = control[at + At.descriptor];
+    if (!isDescriptor(descriptor)) throw corrupt(`descriptor ${descriptor}`);
+    memory.coverIndex(indexStart(descriptor) + indexSize(descriptor));
+    memory.recordAt(Math.max(1, memory.recordsUsed() - 1));
+    const pages = control[at + At.pagesUsed];
+    if (pages < memory.firstPage || !memory.coverArena(pages * pageBytes)) throw corrupt(`arena of ${pages} pages`);
   }
 
   /** The record of a name, dead ones included, or 0; `slot` is its index slot, or the one for its insertion. */
@@ -77,7 +92,6 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     const descriptor = this.control[this.at + At.descriptor];
     const size = indexSize(descriptor);
     const start = indexStart(descriptor);
-    memory.coverIndex(start + size);
     const word = entryWord(key.hash, 0);
     let free = -1;
     let slot = key.hash & (size - 1);
@@ -105,12 +119,12 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     const { records, arena } = this.memory;
     if (records[at + Record.hash] !== key.hash || records[at + Record.meta] !== key.meta) return false;
     const inline = key.byteLength <= keyBytesInline;
+    const block = records[at + Record.key];
+    if (!inline && !this.memory.coverBlock(block, key.wordLength * 4)) throw corrupt(`name of record ${id}`);
     const words = inline ? records : arena;
-    const first = inline ? at + Record.key : records[at + Record.key] * 2;
-    if (!inline) this.memory.coverArena((first + key.wordLength) * 4);
-    for (let n = 0; n < key.wordLength; n++) {
-      if ((inline ? words : this.memory.arena)[first + n] !== key.words[n]) return false;
-    }
+    const first = inline ? at + Record.key : block * 2;
+    for (let n = 0; n < key.wordLength; n++) if (words[first + n] !== key.words[n]) return false;
+    if ((records[at + Record.version] & Version.live) === 0) throw corrupt(`record ${id} is in the index and vacant`);
     return true;
   }
 
@@ -119,7 +133,6 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     const descriptor = this.control[this.at + At.descriptor];
     const size = indexSize(descriptor);
     const start = indexStart(descriptor);
-    this.memory.coverIndex(start + size);
     const word = entryWord(hash, id);
     let slot = hash & (size - 1);
     for (let probes = 0; probes < size; probes++, slot = (slot + 1) & (size - 1)) {
@@ -130,17 +143,19 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
 
   protected insertEntry(key: NameKey, owner: number, ownerEpoch: number, config: EncodedConfig | undefined): Outcome {
     const { control, memory } = this;
-    const used = control[this.at + At.entries] + control[this.at + At.tombstones];
-    if (overloaded(used, indexSize(control[this.at + At.descriptor]))) {
+    const occupied = control[this.at + At.entries] + control[this.at + At.tombstones];
+    if (overloaded(occupied, indexSize(control[this.at + At.descriptor]))) {
       if (!this.#resize()) return Outcome.full;
       this.locate(key);
     }
     const reused = control[this.at + At.recordFree];
-    const id = reused === 0 ? control[this.at + At.recordsUsed] : reused;
+    const used = control[this.at + At.recordsUsed];
+    const id = reused === 0 ? used : reused;
     if (reused === 0 && !memory.reserveRecord(id)) return Outcome.full;
     const at = memory.recordAt(id);
     const { records } = memory;
     const before = records[at + Record.version];
+    if (before & Version.live || reused >= used) throw corrupt(`record ${id} as a free one`);
     const version = this.#next(before, Version.live);
 
     this.begin(Operation.insert, id, before, this.slot);
@@ -252,6 +267,8 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     const descriptor = this.control[this.at + At.descriptor];
     const mask = indexSize(descriptor) - 1;
     const start = indexStart(descriptor);
+    const word = index[start + (slot & mask)];
+    if (word !== entryWord(records[at + Record.hash], id)) throw corrupt(`record ${id} is not in index slot ${slot}`);
     if (index[start + ((slot + 1) & mask)] === EMPTY) {
       // Whoever passes here would end at the next slot: so he may end here, and at the tombstones before.
       this.set(Space.index, index, start + slot, EMPTY);
@@ -277,15 +294,23 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
   #resize(): boolean {
     const { control, memory } = this;
     const descriptor = control[this.at + At.descriptor];
-    const grow = needsGrowth(control[this.at + At.entries], indexSize(descriptor));
-    const next = nextDescriptor(descriptor, grow);
+    const used = memory.recordsUsed();
+    const entries = control[this.at + At.entries];
+    const tombstones = control[this.at + At.tombstones];
+    if (entries < 0 || entries >= used || tombstones < 0 || tombstones > indexSize(descriptor)) {
+      throw corrupt(`${entries} entries and ${tombstones} tombstones`);
+    }
+    const larger = nextDescriptor(descriptor, true);
+    const grow =
+      needsGrowth(entries, indexSize(descriptor)) && memory.reserveIndex(indexStart(larger) + indexSize(larger));
+    // Without memory for a larger one, an index of the same size does if it was full of tombstones.
+    const next = grow ? larger : nextDescriptor(descriptor, false);
     const size = indexSize(next);
     const start = indexStart(next);
-    if (!memory.reserveIndex(start + size)) return false;
+    if (overloaded(entries, size) || !memory.reserveIndex(start + size)) return false;
     memory.coverIndex(start + size);
     const { index } = memory;
     index.fill(EMPTY, start, start + size);
-    const used = control[this.at + At.recordsUsed];
     for (let id = 1; id < used; id++) {
       const at = memory.recordAt(id);
       if ((memory.records[at + Record.version] & Version.live) === 0) continue;
@@ -308,6 +333,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
   protected repairOperation(op: number): void {
     const id = this.intentRecord;
     const before = this.intentBefore;
+    this.#coverAll(); // the dead holder may have grown the buffers
     if (op === Operation.resize) {
       if (this.control[this.at + At.descriptor] === before) this.undo();
     } else {
@@ -319,9 +345,9 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
   }
 
   #repairRecord(op: number, id: number, before: number): void {
+    if (op < Operation.insert || op > Operation.remove) throw corrupt(`operation ${op}`);
     const at = this.memory.recordAt(id);
     const version = this.memory.records[at + Record.version];
-    this.#coverAll();
     if (version === before) {
       this.undo();
     } else if (op === Operation.insert) {
@@ -336,15 +362,6 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
       this.redo();
       this.#cleanUpRemoved(id, before, this.intentSlot);
     }
-  }
-
-  /** The dead holder may have grown the buffers: the journal's positions must be within our views. */
-  #coverAll(): void {
-    const { memory } = this;
-    memory.recordAt(Math.max(1, this.control[this.at + At.recordsUsed] - 1));
-    const descriptor = this.control[this.at + At.descriptor];
-    memory.coverIndex(indexStart(descriptor) + indexSize(descriptor));
-    memory.reservePages(this.control[this.at + At.pagesUsed]);
   }
 
   /** An allocation failed: everything prepared is undone. */
@@ -403,9 +420,12 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     if (stolen) this.control[this.at + At.lockSteals]++;
   }
 
-  protected arrayOf(space: number): Int32Array<SharedArrayBuffer> {
-    const { memory } = this;
-    return [this.control, memory.records, memory.index, memory.arena][space];
+  protected arrayOf(space: number, at: number): Int32Array<SharedArrayBuffer> {
+    const { control, memory } = this;
+    const array = [control, memory.records, memory.index, memory.arena].at(space);
+    const isOurs = space !== Space.control || (at >= this.at + At.entries && at < this.at + At.words);
+    if (array === undefined || at >= array.length || !isOurs) throw corrupt(`journal with word ${at} of ${space}`);
+    return array;
   }
 
   // What the arena asks of its shard.

@@ -12,7 +12,8 @@ import { readValue } from './value.ts';
  *
  * The order a read relies on: the record's version is loaded before anything else of the record and again after
  * everything was copied. Equal and live means that nothing of it changed in between, as every change of a record's
- * words is enclosed by two different versions. All loads are 32-bit words, which never tear. See `loadFirst` and
+ * words is enclosed by two different versions. (A version returns after 2^30 commits: a thread that was stopped for so
+ * long in mid-read sees the count of wraps changed.) All loads are 32-bit words, which never tear. See `loadFirst` and
  * `loadOrdered` for processors that reorder loads.
  */
 export class ShardReader {
@@ -22,6 +23,8 @@ export class ShardReader {
   version = 0;
   owner = 0;
   ownerEpoch = 0;
+  /** The shard's count of wraps before `version` was loaded. */
+  #wraps = 0;
 
   constructor(memory: ShardMemory, owners: Owners) {
     this.memory = memory;
@@ -54,6 +57,7 @@ export class ShardReader {
       const start = indexStart(descriptor);
       memory.coverIndex(start + size);
       const { index } = memory;
+      const wraps = loadFirst(control, memory.at + Shard.wraps);
       let slot = key.hash & (size - 1);
       let changed = false;
       for (let probes = 0; probes < size; probes++) {
@@ -64,17 +68,18 @@ export class ShardReader {
           const at = memory.recordAt(id);
           const { records } = memory;
           const version = loadFirst(records, at + Record.version);
-          if (version & Version.live && this.#matches(records, at, key)) {
+          if (version & Version.live && this.#matches(records, at, key, version, wraps)) {
             const owner = records[at + Record.owner];
             const ownerEpoch = records[at + Record.ownerEpoch];
             const alive = this.#owners.alive(owner, ownerEpoch);
-            if (loadOrdered(records, at + Record.version) !== version) {
+            if (!this.#isStill(version, at, wraps)) {
               changed = true;
               break;
             }
             // At most one record of a name is not vacant, so a dead owner's record answers for the name.
             if (!alive) return 0;
             this.version = version;
+            this.#wraps = wraps;
             this.owner = owner;
             this.ownerEpoch = ownerEpoch;
             return id;
@@ -109,12 +114,19 @@ export class ShardReader {
     const at = memory.recordAt(id);
     const block = memory.records[at + Record.value + (version & Version.set)];
     this.text = block === 0 ? undefined : readValue(memory, block);
-    if (loadOrdered(memory.records, at + Record.version) !== version) return false;
+    if (!this.#isStill(version, at, this.#wraps)) return false;
     if (block !== 0 && this.text === undefined) throw corrupt(`value of record ${id}`);
     return true;
   }
 
-  #matches(records: Int32Array, at: number, key: NameKey): boolean {
+  /** Whether all that was loaded of a record, after this version of it, belongs to this version. */
+  #isStill(version: number, at: number, wraps: number): boolean {
+    const { memory } = this;
+    if (loadOrdered(memory.records, at + Record.version) !== version) return false;
+    return memory.control[memory.at + Shard.wraps] === wraps;
+  }
+
+  #matches(records: Int32Array, at: number, key: NameKey, version: number, wraps: number): boolean {
     if (records[at + Record.hash] !== key.hash || records[at + Record.meta] !== key.meta) return false;
     const { words, wordLength } = key;
     if (key.byteLength <= keyBytesInline) {
@@ -122,7 +134,10 @@ export class ShardReader {
       return true;
     }
     const block = records[at + Record.key];
-    if (!this.memory.coverArena(block * 8 + wordLength * 4)) return false;
+    if (!this.memory.coverBlock(block, wordLength * 4)) {
+      if (this.#isStill(version, at, wraps)) throw corrupt(`name at ${block}`);
+      return false;
+    }
     const { arena } = this.memory;
     for (let n = 0; n < wordLength; n++) if (arena[block * 2 + n] !== words[n]) return false;
     return true;
@@ -138,7 +153,8 @@ export class ShardReader {
   snapshot(kind: number): RawEntry[] | undefined {
     const { memory } = this;
     const usedAt = memory.at + Shard.recordsUsed;
-    const used = memory.control[usedAt];
+    const used = memory.recordsUsed();
+    const wraps = loadFirst(memory.control, memory.at + Shard.wraps);
     const versions = new Int32Array(used);
     const entries: RawEntry[] = [];
     let unreadable = 0;
@@ -155,15 +171,16 @@ export class ShardReader {
       if (!this.#owners.alive(owner, ownerEpoch)) continue;
       const block = records[at + Record.value + (version & Version.set)];
       const text = block === 0 ? undefined : readValue(memory, block);
-      if (block !== 0 && text === undefined) unreadable = id;
-      entries.push({ record: id, version, kind: kindFound, name: this.#name(at), text, owner, ownerEpoch });
+      const name = this.#name(at);
+      if ((block !== 0 && text === undefined) || name === undefined) unreadable = id;
+      else entries.push({ record: id, version, kind: kindFound, name, text, owner, ownerEpoch });
     }
     for (let id = 1; id < used; id++) {
       if (loadOrdered(memory.records, id * Record.words + Record.version) !== versions[id]) return undefined;
     }
     for (const { owner, ownerEpoch } of entries) if (!this.#owners.alive(owner, ownerEpoch)) return undefined;
-    if (memory.control[usedAt] !== used) return undefined;
-    if (unreadable !== 0) throw corrupt(`value of record ${unreadable}`);
+    if (memory.control[usedAt] !== used || this.wraps() !== wraps) return undefined;
+    if (unreadable !== 0) throw corrupt(`name or value of record ${unreadable}`);
     return entries;
   }
 
@@ -190,7 +207,7 @@ export class ShardReader {
   /** How many entries of a kind (0: of every kind) live; each is judged at its own moment. */
   count(kind: number): number {
     const { memory } = this;
-    const used = memory.control[memory.at + Shard.recordsUsed];
+    const used = memory.recordsUsed();
     let count = 0;
     for (let id = 1; id < used; id++) {
       const at = memory.recordAt(id);
@@ -202,8 +219,9 @@ export class ShardReader {
     return count;
   }
 
-  /** The name in a record. Copied first: decoding UTF-8 from memory that changes is not safe in every runtime. */
-  #name(at: number): string {
+  /** The name in a record; undefined when it cannot be one. Copied first: decoding UTF-8 from memory that changes is not
+   *  safe in every runtime. */
+  #name(at: number): string | undefined {
     const { records } = this.memory;
     const length = records[at + Record.meta] & 0xff;
     const count = (length + 3) >>> 2;
@@ -212,7 +230,7 @@ export class ShardReader {
       for (let n = 0; n < count; n++) words[n] = records[at + Record.key + n];
     } else {
       const block = records[at + Record.key];
-      if (!this.memory.coverArena(block * 8 + count * 4)) return '';
+      if (!this.memory.coverBlock(block, count * 4)) return undefined;
       for (let n = 0; n < count; n++) words[n] = this.memory.arena[block * 2 + n];
     }
     return Buffer.from(words.buffer, 0, length).toString('utf8');

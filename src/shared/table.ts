@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
-import { tablePages } from './arena.ts';
-import { RegistryError } from './errors.ts';
+import { isCorrupt, RegistryError } from './errors.ts';
 import type { Guarded } from './guard.ts';
+import { checkHandle, stampShards } from './handle.ts';
 import { Kinds } from './kinds.ts';
 import { ControlMap, Header, LAYOUT_VERSION, MAGIC, pageBytes, RegistryState } from './layout.ts';
 import { limits } from './limits.ts';
@@ -47,6 +47,7 @@ export function allocateTable(options: TableOptions): TableBuffers {
   randomFillSync(new Uint8Array(control, Header.identity * 4, 16));
   const shards = Array.from({ length: options.shards }, () => allocateShard(options.entriesPerShardMax, pagesMax));
   for (const [n, buffers] of shards.entries()) new ShardMemory(words, map.shard(n), buffers).initialise();
+  stampShards(words, shards);
   return { control, shards };
 }
 
@@ -65,16 +66,16 @@ export class Table {
   readonly #shift: number;
 
   /** Attaches the calling thread. Takes no lock and needs no other thread to run.
-   *  @throws {RegistryError} `INCOMPATIBLE_HANDLE`, `CLOSED`, `THREADS_FULL` */
+   *  @throws {RegistryError} `INCOMPATIBLE_HANDLE`, `CLOSED`, `THREADS_FULL`, `CORRUPT` */
   constructor(buffers: TableBuffers, role: 'thread' | 'coordinator' = 'thread') {
-    checkBuffers(buffers);
+    checkHandle(buffers);
     const control = new Int32Array(buffers.control);
     this.control = control;
     if (this.closed) throw new RegistryError('CLOSED', 'this registry has been closed by the thread that opened it');
     const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
     this.owners = new Owners(control, map, control[Header.threadsMax], control[Header.ownersMax]);
     this.ownerTable = new OwnerTable(control, map, this.owners);
-    this.slot = role === 'coordinator' ? this.ownerTable.claimCoordinator() : claimThread(this.ownerTable);
+    this.slot = role === 'coordinator' ? this.ownerTable.claimCoordinator() : this.#claimThread();
     if (this.slot === -1) {
       throw new RegistryError(
         'THREADS_FULL',
@@ -88,8 +89,20 @@ export class Table {
     this.readers = memories.map((memory) => new ShardReader(memory, this.owners));
     this.shards = memories.map((memory) => new Shard(memory, this.owners));
     for (const lock of this.#locks()) lock.hold(this.slot, this.epoch);
-    for (const guard of this.#guards()) guard.recoverFromPredecessor();
     this.#shift = Math.clz32(this.shards.length) + 1;
+    if (role === 'coordinator') return; // what is corrupt shall not keep it from starting
+    try {
+      this.recoverFromPredecessor();
+    } catch (error) {
+      this.owners.kill(this.slot, this.epoch); // who is refused keeps no row
+      throw error;
+    }
+  }
+
+  /** Repairs and frees the locks that earlier tenants of this attachment's slot left behind.
+   *  @throws {RegistryError} `CORRUPT` when one cannot be repaired; all are free then, too */
+  recoverFromPredecessor(): void {
+    forAll(this.#guards(), (guard) => guard.recoverFromPredecessor());
   }
 
   get closed(): boolean {
@@ -106,24 +119,21 @@ export class Table {
     for (const lock of this.#locks()) lock.onSuspect = listener;
   }
 
-  /** Repairs and frees every lock that a tenancy of a thread slot left behind. The thread has ended, or is the caller. */
-  recoverLocks(slot: number, epoch: number): number {
-    let recovered = 0;
-    for (const guard of this.#guards()) if (guard.recoverFrom(slot, epoch)) recovered++;
-    return recovered;
+  /** Repairs and frees every lock that a tenancy of a thread slot left behind. The thread has ended, or is the caller.
+   *  @throws {RegistryError} `CORRUPT` when one cannot be repaired; all are free then, too */
+  recoverLocks(slot: number, epoch: number): void {
+    forAll(this.#guards(), (guard) => guard.recoverFrom(slot, epoch));
   }
 
-  /** A thread has ended: all it owned vanishes, its locks are repaired and freed. @returns whether it was attached. */
-  endThread(threadId: number): boolean {
-    let attached = false;
-    for (let slot = 0; slot < this.owners.threadsMax; slot++) {
-      const epoch = this.owners.epoch(slot);
-      if (!this.owners.isAlive(epoch) || this.owners.threadIdOf(slot) !== threadId) continue;
-      this.bury(slot, epoch);
-      attached = true;
-    }
+  /** A thread has ended: all it owned vanishes, its locks are repaired and freed, a sweep is asked for.
+   *  @throws {RegistryError} `CORRUPT` when a lock could not be repaired; all the rest is done then, too */
+  endThread(threadId: number): void {
+    const isOfThread = (slot: number) =>
+      this.owners.isAlive(this.owners.epoch(slot)) && this.owners.threadIdOf(slot) === threadId;
+    const slots = Array.from({ length: this.owners.threadsMax }, (_, slot) => slot).filter(isOfThread);
     this.ownerTable.freeClaimOf(threadId);
-    return attached;
+    if (slots.length > 0 || this.ownerTable.hasOpenClaims()) this.requestSweep();
+    forAll(slots, (slot) => this.bury(slot, this.owners.epoch(slot)));
   }
 
   /** The same for one attachment of it. */
@@ -143,9 +153,32 @@ export class Table {
 
   /** Ends this attachment: its names vanish, locks it abandoned are freed. */
   detach(): void {
-    this.recoverLocks(this.slot, this.epoch);
-    this.owners.kill(this.slot, this.epoch);
-    for (const lock of this.#locks()) lock.retire();
+    try {
+      this.recoverLocks(this.slot, this.epoch);
+    } catch (error) {
+      if (!isCorrupt(error)) throw error; // else those who stay are told when they take that lock
+    } finally {
+      this.owners.kill(this.slot, this.epoch);
+      for (const lock of this.#locks()) lock.retire();
+      this.requestSweep();
+    }
+  }
+
+  /** Asks the coordinator to free what the dead left. Needs no turn of this thread's event loop, and none is lost: a
+   *  coordinator that starts sweeps first of all. */
+  requestSweep(): void {
+    Atomics.add(this.control, Header.sweepRequests, 1);
+    Atomics.notify(this.control, Header.sweepRequests);
+  }
+
+  /** How often a sweep was asked for. */
+  sweepRequests(): number {
+    return Atomics.load(this.control, Header.sweepRequests);
+  }
+
+  /** Resolves when it has been asked for more often than `seen` times. One wait of a thread at a time. */
+  async sweepRequested(seen: number): Promise<void> {
+    await Atomics.waitAsync(this.control, Header.sweepRequests, seen).value;
   }
 
   /** Frees what the dead left: entries, locks, owner rows. Yields between slices, each of which holds one lock for some
@@ -169,6 +202,17 @@ export class Table {
     for (const lock of this.#locks()) lock.waitMs = waitMs;
   }
 
+  /** A row of a thread that left is free once the coordinator has swept: that takes some milliseconds. */
+  #claimThread(): number {
+    const idle = new Int32Array(new SharedArrayBuffer(4));
+    for (let waitedMs = 0; ; waitedMs += limits.lockSliceMs) {
+      const slot = this.ownerTable.claimThread();
+      if (slot !== -1 || waitedMs >= limits.attachWaitMs) return slot;
+      this.requestSweep();
+      Atomics.wait(idle, 0, 0, limits.lockSliceMs);
+    }
+  }
+
   #guards(): readonly Guarded[] {
     return [this.ownerTable, ...this.shards];
   }
@@ -178,38 +222,15 @@ export class Table {
   }
 }
 
-/** A row of a thread that left is free once the coordinator has swept: that takes some milliseconds. */
-function claimThread(owners: OwnerTable): number {
-  const idle = new Int32Array(new SharedArrayBuffer(4));
-  for (let waitedMs = 0; ; waitedMs += limits.lockSliceMs) {
-    const slot = owners.claimThread();
-    if (slot !== -1 || waitedMs >= limits.attachWaitMs) return slot;
-    Atomics.wait(idle, 0, 0, limits.lockSliceMs);
+/** Does it for all, also when it fails for one; the first failure is thrown in the end. */
+function forAll<T>(items: Iterable<T>, act: (item: T) => void): void {
+  const failures: unknown[] = [];
+  for (const item of items) {
+    try {
+      act(item);
+    } catch (error) {
+      failures.push(error);
+    }
   }
-}
-
-function checkBuffers({ control, shards }: TableBuffers): void {
-  const refuse = (why: string) =>
-    new RegistryError('INCOMPATIBLE_HANDLE', `${why}: pass registry.handle of the same version of rollcall unchanged`);
-  if (!(control instanceof SharedArrayBuffer) || control.byteLength < Header.words * 4 || !Array.isArray(shards)) {
-    throw refuse('this is no registry handle');
-  }
-  const words = new Int32Array(control, 0, Header.words);
-  if (words[Header.magic] !== MAGIC) throw refuse('this is no registry handle');
-  if (words[Header.layoutVersion] !== LAYOUT_VERSION) {
-    throw refuse(`the handle has memory layout ${words[Header.layoutVersion]}, this package ${LAYOUT_VERSION}`);
-  }
-  const map = new ControlMap(words[Header.shards], words[Header.threadsMax], words[Header.ownersMax]);
-  const minimum = (tablePages(words[Header.pagesPerShardMax]) + 1) * pageBytes;
-  const whole =
-    control.byteLength === map.words * 4 &&
-    shards.length === words[Header.shards] &&
-    shards.every(
-      (shard) =>
-        shard?.records instanceof SharedArrayBuffer &&
-        shard.index instanceof SharedArrayBuffer &&
-        shard.arena instanceof SharedArrayBuffer &&
-        shard.arena.byteLength >= minimum,
-    );
-  if (!whole) throw refuse('the handle is damaged');
+  if (failures.length > 0) throw failures[0];
 }

@@ -1,6 +1,7 @@
 import { blockBytesMax } from './arena.ts';
 import type { EncodedConfig } from './codec.ts';
-import { Header, Page, pageBytes } from './layout.ts';
+import { corrupt } from './errors.ts';
+import { Page, pageBytes } from './layout.ts';
 import type { ShardMemory } from './shard-memory.ts';
 
 /** A value in the arena: a header word (stored bytes | wide << 30), then the text. */
@@ -11,9 +12,12 @@ const LENGTH_MASK = WIDE - 1;
 /** Bytes to allocate for a config. */
 export const valueBytes = (config: EncodedConfig): number => HEADER_BYTES + config.byteLength;
 
-/** Bytes that were allocated for the value at `block`. The lock is held, so the header is whole. */
+/** Bytes that were allocated for the value at `block`. The lock is held, so the header is whole.
+ *  @throws {RegistryError} `CORRUPT` when there is no such block, or no value of that length */
 export function storedValueBytes(memory: ShardMemory, block: number): number {
-  return HEADER_BYTES + (memory.arena[block * 2] & LENGTH_MASK);
+  const length = memory.arena[block * 2] & LENGTH_MASK;
+  if (block > 0 && block * 2 < memory.arena.length && length <= memory.configBytesMax) return HEADER_BYTES + length;
+  throw corrupt(`value of ${length} bytes at ${block}`);
 }
 
 /** Fills a block that no reader is led to yet. */
@@ -42,10 +46,10 @@ export function writeValue(memory: ShardMemory, block: number, config: EncodedCo
  */
 export function readValue(memory: ShardMemory, block: number): string | undefined {
   const start = block * 8;
-  if (!memory.coverArena(start + HEADER_BYTES)) return undefined;
+  if (!memory.coverBlock(block, HEADER_BYTES)) return undefined;
   const header = memory.arena[block * 2];
   const length = header & LENGTH_MASK;
-  if (length > memory.control[Header.configBytesMax]) return undefined;
+  if (length > memory.configBytesMax) return undefined;
   const wide = (header & WIDE) !== 0;
   if (HEADER_BYTES + length <= blockBytesMax) {
     const from = start + HEADER_BYTES;

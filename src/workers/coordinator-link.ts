@@ -1,14 +1,19 @@
 import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { RegistryError } from '../shared/errors.ts';
 import { Header } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
 import type { Table, TableBuffers } from '../shared/table.ts';
-import { coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
+import { CoordinatorMessage, coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
 import { workerUrl } from './worker-url.ts';
 
 const RETRY_FIRST_MS = 5;
 const RETRY_LAST_MS = 500;
+/** Milliseconds between two looks whether a coordinator still listens, and what all of them take at most. One that hears of
+ *  the close ends at once, unless it waits for a lock: `limits.lockWaitCoordinatorMs`. */
+const KNOCK_MS = 2;
+const KNOCK_FOR_MS = 5_000;
 
 /**
  * A thread's side of the coordinator: the socket whose end tells of the thread's end, and the restart of a coordinator
@@ -26,6 +31,8 @@ export class CoordinatorLink {
   #retry: NodeJS.Timeout | undefined;
   #retryMs = RETRY_FIRST_MS;
   #failingSince = 0;
+  /** The coordinator that this thread started last has ended, and nobody has started another. */
+  #died = false;
   #closed = false;
 
   constructor(table: Table, buffers: TableBuffers) {
@@ -40,7 +47,7 @@ export class CoordinatorLink {
       const worker = this.#startNext(0) as Worker;
       worker.ref();
       await new Promise<void>((resolve, reject) => {
-        worker.once('message', () => resolve());
+        worker.once('message', (message) => message === CoordinatorMessage.listening && resolve());
         worker.once('error', reject);
         worker.once('exit', (code) => reject(new Error(`exit code ${code}`)));
       });
@@ -83,19 +90,32 @@ export class CoordinatorLink {
     }
   }
 
-  requestSweep(): void {
-    this.#send(FrameType.sweep, 0);
-  }
-
   /** Ends the link; with `stop` the coordinator too, and resolves when it has ended. */
   async close(stop: boolean): Promise<void> {
-    // At once, if it can be: this thread may not come to its event loop, where the socket ends, for long.
-    this.#send(stop ? FrameType.stop : FrameType.sweep, 0);
+    if (stop) this.#send(FrameType.stop, 0);
     this.#closed = true;
     clearTimeout(this.#retry);
-    this.#socket?.end();
-    this.#socket?.unref();
-    if (stop) await this.#worker?.terminate();
+    // At once: this thread may attach and leave many times before it comes to its event loop.
+    this.#socket?.destroy();
+    if (!stop) return;
+    await this.#worker?.terminate();
+    // The present one may be another thread's. Who hangs up on it makes it see that the registry is closed.
+    const givenUpAt = performance.now() + KNOCK_FOR_MS;
+    while ((await this.#knock()) && performance.now() < givenUpAt) await delay(KNOCK_MS);
+  }
+
+  /** @returns whether a coordinator listened. */
+  #knock(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = connect(coordinatorAddress(this.#buffers));
+      let listened = false;
+      socket.on('connect', () => {
+        listened = true;
+        socket.destroy();
+      });
+      socket.on('error', () => {}); // 'close' follows
+      socket.on('close', () => resolve(listened));
+    });
   }
 
   /** Writes at once if the socket takes it: a thread that waits for a lock has no event loop to write later. */
@@ -104,20 +124,21 @@ export class CoordinatorLink {
   }
 
   /** The socket has closed: the coordinator that had welcomed us has ended. One that does not let us in may be on its
-   *  way, for so long. */
+   *  way, for so long, unless it was ours and has ended. */
   #lost(generation: number, welcomeAt: number): void {
     if (this.#closed || this.#table.closed) return;
     const now = performance.now();
     this.#failingSince ||= now;
-    if (welcomeAt === 0 && now - this.#failingSince < limits.coordinatorStartMs) {
-      this.#later(this.#retryMs, () => this.connect());
-      this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
+    if (welcomeAt === 0 && !this.#died && now - this.#failingSince < limits.coordinatorStartMs) {
+      this.#later(this.#nextRetryMs(), () => this.connect());
       return;
     }
     // One that ends as soon as it runs is not started again and again at once.
-    const restMs = welcomeAt !== 0 && now - welcomeAt < limits.coordinatorRestMs ? limits.coordinatorRestMs : 0;
+    let restMs = 0;
+    if (welcomeAt !== 0 && now - welcomeAt < limits.coordinatorRestMs) restMs = limits.coordinatorRestMs;
+    if (welcomeAt === 0 && this.#died) restMs = this.#nextRetryMs();
+    else this.#retryMs = RETRY_FIRST_MS;
     this.#failingSince = 0;
-    this.#retryMs = RETRY_FIRST_MS;
     this.#later(restMs, () => {
       try {
         this.#startNext(generation);
@@ -126,6 +147,13 @@ export class CoordinatorLink {
       }
       this.connect();
     });
+  }
+
+  /** Doubles until somebody is welcomed. */
+  #nextRetryMs(): number {
+    const retryMs = this.#retryMs;
+    this.#retryMs = Math.min(retryMs * 2, RETRY_LAST_MS);
+    return retryMs;
   }
 
   #later(delayMs: number, act: () => void): void {
@@ -138,6 +166,7 @@ export class CoordinatorLink {
   #startNext(generation: number): Worker | undefined {
     const { control } = this.#table;
     const next = generation + 1;
+    this.#died = false;
     if (Atomics.compareExchange(control, Header.coordinatorGeneration, generation, next) !== generation)
       return undefined;
     const worker = new Worker(workerUrl('coordinator'), {
@@ -149,6 +178,13 @@ export class CoordinatorLink {
     worker.on('error', (error) => {
       if (this.#table.closed) return; // it came too late
       process.emitWarning(`coordinator: ${error}; it is started again`, 'RollcallWarning');
+    });
+    let superfluous = false;
+    worker.on('message', (message) => {
+      superfluous = message === CoordinatorMessage.superfluous;
+    });
+    worker.on('exit', () => {
+      this.#died ||= !superfluous && Atomics.load(control, Header.coordinatorGeneration) === next;
     });
     this.#worker = worker;
     return worker;

@@ -12,7 +12,6 @@ import type { TableBuffers } from '../shared/table.ts';
  * ```
  * frame   = secret (8 bytes) | type | argument (32-bit words)
  * thread  → coordinator   hello slot       first frame: this socket's end is that attachment's end
- *                         sweep            an owner with many names has died
  *                         suspect slot     a lock of that living thread has not come back for long
  *                         stop             the registry is closed
  * coordinator → thread    welcome          the hello was heard
@@ -20,7 +19,9 @@ import type { TableBuffers } from '../shared/table.ts';
  * ```
  * The secret lies in the shared memory: other processes may see the socket's name, not that.
  */
-export const FrameType = { hello: 1, sweep: 2, suspect: 3, stop: 4, recover: 5, welcome: 6 } as const;
+export const FrameType = { hello: 1, suspect: 3, stop: 4, recover: 5, welcome: 6 } as const;
+/** What a coordinator's thread says to the one that started it: that it is the one, or that another is, and it ends. */
+export const CoordinatorMessage = { listening: 'listening', superfluous: 'superfluous' } as const;
 export const FRAME_BYTES = 16;
 const SECRET_BYTES = 8;
 

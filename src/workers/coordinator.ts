@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { RegistryError } from '../shared/errors.ts';
+import { isCorrupt, RegistryError } from '../shared/errors.ts';
 import { limits } from '../shared/limits.ts';
 import { Table, type TableBuffers } from '../shared/table.ts';
 import { coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
@@ -23,6 +23,7 @@ export class Coordinator {
   readonly #suspects = new Set<string>();
   #sweeping = false;
   #sweepAgain = false;
+  #corrupt = false;
 
   /** Resolves with a coordinator once it is the one that listens; undefined when another does. */
   static async start(buffers: TableBuffers): Promise<Coordinator | undefined> {
@@ -45,8 +46,33 @@ export class Coordinator {
     server.on('connection', (socket) => this.#accept(socket));
     table.lockWaitMs = limits.lockWaitCoordinatorMs;
     table.onSuspect = (slot) => this.#askBack(slot);
+    this.#survive(() => table.recoverFromPredecessor());
     this.#checkThreads();
-    this.#requestSweep();
+    void this.#hearRequests();
+  }
+
+  /** Threads ask for sweeps in shared memory, as they may not come to their event loop to say it over a socket. */
+  async #hearRequests(): Promise<void> {
+    for (;;) {
+      const seen = this.#table.sweepRequests();
+      this.#requestSweep();
+      await this.#table.sweepRequested(seen);
+    }
+  }
+
+  /** What is corrupt is told once and left alone: that threads end is to be noticed all the same. */
+  #survive(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#tellCorrupt(error);
+    }
+  }
+
+  #tellCorrupt(error: unknown): void {
+    if (!isCorrupt(error)) throw error;
+    if (!this.#corrupt) process.emitWarning(`coordinator: ${error}`, 'RollcallWarning');
+    this.#corrupt = true;
   }
 
   #accept(socket: Socket): void {
@@ -64,12 +90,11 @@ export class Coordinator {
       }
       for (const { type, argument } of frames) {
         if (tenant !== undefined) this.#handle(type, argument);
-        else if (type === FrameType.hello && argument < this.#table.owners.threadsMax) {
+        else if (type === FrameType.hello && argument >= 0 && argument < this.#table.owners.threadsMax) {
           tenant = { slot: argument, epoch: this.#table.owners.epoch(argument) };
           this.#strangers.delete(socket);
           this.#sockets.set(argument, socket);
           socket.write(frame(this.#buffers, FrameType.welcome, 0));
-          this.#requestSweep(); // what it asked for while there was no coordinator was lost
         }
       }
     });
@@ -87,8 +112,7 @@ export class Coordinator {
   }
 
   #handle(type: number, argument: number): void {
-    if (type === FrameType.sweep) this.#requestSweep();
-    else if (type === FrameType.suspect) this.#askBack(argument);
+    if (type === FrameType.suspect) this.#askBack(argument);
     else if (type === FrameType.stop && this.#table.closed) this.#end();
   }
 
@@ -116,7 +140,7 @@ export class Coordinator {
     }
     this.#suspects.delete(`${slot} ${epoch}`);
     if (!gone && this.#sockets.has(slot)) return;
-    if (!gone) this.#table.bury(slot, epoch);
+    if (!gone) this.#survive(() => this.#table.bury(slot, epoch));
     this.#requestSweep();
   }
 
@@ -146,8 +170,8 @@ export class Coordinator {
         for (const _ of this.#table.sweepDead()) await nextTurn();
       } catch (error) {
         // Somebody is stopped inside a shard: others may need this thread meanwhile.
-        if (!(error instanceof RegistryError) || error.code !== 'BUSY') throw error;
-        this.#sweepAgain = true;
+        if (error instanceof RegistryError && error.code === 'BUSY') this.#sweepAgain = true;
+        else this.#tellCorrupt(error);
       }
       const rest = (performance.now() - started) * limits.sweepRestFactor;
       await new Promise((resolve) => setTimeout(resolve, rest));

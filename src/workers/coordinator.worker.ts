@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Coordinator } from './coordinator.ts';
+import { CoordinatorMessage } from './coordinator-wire.ts';
 
-// Nothing to say when another coordinator listens: this thread then ends by itself.
-if (await Coordinator.start(workerData)) parentPort?.postMessage('listening');
+const coordinator = await Coordinator.start(workerData);
+parentPort?.postMessage(coordinator === undefined ? CoordinatorMessage.superfluous : CoordinatorMessage.listening);

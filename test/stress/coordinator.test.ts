@@ -6,8 +6,8 @@ import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RegistryHandle, RegistryOptions } from '../../src/engine/index.ts';
-import { Header } from '../../src/shared/layout.ts';
-import { coordinatorAddress } from '../../src/workers/coordinator-wire.ts';
+import { Control, ControlMap, Header } from '../../src/shared/layout.ts';
+import { CoordinatorMessage, coordinatorAddress } from '../../src/workers/coordinator-wire.ts';
 import { workerUrl } from '../../src/workers/worker-url.ts';
 import { Thread } from '../support/threads.ts';
 
@@ -86,8 +86,8 @@ test('a second one finds the address taken, and leaves the first in peace', asyn
   await using observer = await attach(handle);
   const second = new Worker(workerUrl('coordinator'), { workerData: handle });
   let listened = false;
-  second.on('message', () => {
-    listened = true;
+  second.on('message', (message) => {
+    listened = message !== CoordinatorMessage.superfluous;
   });
   const [code] = await once(second, 'exit');
   assert.is(code, 0);
@@ -111,6 +111,60 @@ test('strangers crowd its socket, and deaths are noticed', async () => {
   for (let n = 0; n < 3; n++) await deathIsNoticed(handle, observer, `mortal ${n}`);
   assert.is(startsOf(handle), starts, 'nobody took a hang-up for its end');
   for (const stranger of strangers) stranger.destroy();
+  await opener.end();
+});
+
+test('it is killed again and again while threads write, and no write is lost', async () => {
+  const [opener, handle] = await open({ shards: 2 });
+  const writers = await Promise.all(Array.from({ length: 2 }, () => attach(handle)));
+  const threads = [opener, ...writers];
+  for (const [n, writer] of writers.entries()) {
+    await writer.run(({ registry, kept }, n) => {
+      kept.names = new Map<string, number>();
+      kept.writes = 0;
+      kept.failures = [];
+      kept.writing = setInterval(() => {
+        try {
+          const m = kept.writes++;
+          const id = `${n}.${m % 100}`;
+          using session = registry.owner();
+          registry.register('session', id, { owner: session });
+          registry.registerOrUpdate('kind', id, { config: m });
+          kept.names.set(id, m);
+        } catch (error) {
+          kept.failures.push(String(error));
+        }
+      }, 0);
+    }, n);
+  }
+  for (let round = 0; round < 5; round++) {
+    await killCoordinators(threads);
+    await deathIsNoticed(handle, opener, `mortal ${round}`);
+  }
+  for (const writer of writers) {
+    const failures = await writer.run(({ registry, kept }) => {
+      clearInterval(kept.writing);
+      for (const [id, m] of kept.names) {
+        const config = registry.whereis('kind', id)?.config;
+        if (config !== m) kept.failures.push(`${id} is ${config}, not ${m}`);
+      }
+      if (kept.names.size === 0) kept.failures.push('it wrote nothing');
+      return kept.failures as string[];
+    });
+    assert.equal(failures, []);
+  }
+  for (const thread of threads) await thread.end();
+});
+
+test('corrupt memory that it meets does not end it: deaths are noticed', async () => {
+  const [opener, handle] = await open({ shards: 2 });
+  await using observer = await attach(handle);
+  const control = new Int32Array(handle.control);
+  const map = new ControlMap(2, control[Header.threadsMax], control[Header.ownersMax]);
+  control[map.control + Control.ownersUsed] = -1; // no sweep gets past it
+  const starts = startsOf(handle);
+  for (let n = 0; n < 3; n++) await deathIsNoticed(handle, observer, `mortal ${n}`);
+  assert.is(startsOf(handle), starts, 'it was not started again');
   await opener.end();
 });
 

@@ -2,6 +2,7 @@ import * as assert from 'uvu/assert';
 import type { PartitionStats, Registry, RegistryHandle } from '../../src/engine/index.ts';
 import { blockSizes, tablePages } from '../../src/shared/arena.ts';
 import {
+  Control,
   ControlMap,
   Guard,
   Header,
@@ -13,6 +14,7 @@ import {
   pageLarge,
   Record,
   Shard,
+  ThreadInfo,
   Version,
 } from '../../src/shared/layout.ts';
 import { EMPTY, idOf, indexSize, indexStart, TOMBSTONE } from '../../src/shared/name-index.ts';
@@ -29,7 +31,7 @@ import { until } from './waiting.ts';
 export function audit(handle: RegistryHandle): void {
   const control = new Int32Array(handle.control);
   const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
-  assert.is(control[map.control + Guard.lock], 0, 'nobody holds the control lock');
+  auditOwners(control);
   for (const [n, buffers] of handle.shards.entries()) auditShard(new ShardMemory(control, map.shard(n), buffers));
 }
 
@@ -65,6 +67,34 @@ async function untilAtRest(handle: RegistryHandle): Promise<void> {
     'the coordinator is at rest',
     () => !rows.some(dead) && Atomics.load(control, map.control + Guard.lock) === 0,
   );
+}
+
+/** Checks the rows of threads and owners: each is in the list of free ones, or was never used, or has one tenant. */
+export function auditOwners(control: Int32Array): void {
+  const [threadsMax, ownersMax] = [control[Header.threadsMax], control[Header.ownersMax]];
+  const map = new ControlMap(control[Header.shards], threadsMax, ownersMax);
+  assert.is(control[map.control + Guard.lock], 0, 'nobody holds the control lock');
+  assert.is(control[map.control + Guard.op], 0, 'no row is half claimed or freed');
+  const word = (slot: number, field: number) => control[map.owners + slot * OwnerRow.words + field];
+  const stateOf = (slot: number) => word(slot, OwnerRow.epoch) & OwnerState.mask;
+  for (let slot = 0; slot < threadsMax; slot++) {
+    const claim = control[map.threads + slot * ThreadInfo.words + ThreadInfo.claim];
+    assert.is(claim !== 0, stateOf(slot) !== OwnerState.free, `row ${slot} is claimed while a thread has it`);
+    if (stateOf(slot) !== OwnerState.alive) continue;
+    assert.is(word(slot, OwnerRow.thread), slot, `thread row ${slot} names itself`);
+    assert.is(word(slot, OwnerRow.threadEpoch), word(slot, OwnerRow.epoch), `thread row ${slot} names its epoch`);
+  }
+  const end = threadsMax + control[map.control + Control.ownersUsed];
+  const free = new Set<number>();
+  for (let slot = control[map.control + Control.ownerFree]; slot !== 0; slot = word(slot, OwnerRow.nextFree)) {
+    assert.ok(slot >= threadsMax && slot < end, `free row ${slot} was used`);
+    assert.not.ok(free.has(slot), `row ${slot} is free once`);
+    free.add(slot);
+  }
+  for (let slot = threadsMax; slot < threadsMax + ownersMax; slot++) {
+    const isFree = slot >= end || free.has(slot);
+    assert.is(stateOf(slot) === OwnerState.free, isFree, `row ${slot} is free, or has a tenant`);
+  }
 }
 
 export function total(stats: readonly PartitionStats[]): { entries: number; valueBytes: number } {

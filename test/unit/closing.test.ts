@@ -117,10 +117,18 @@ test('a list that was begun before the close ends in CLOSED or in what it had re
   }
 });
 
-test('statistics can be read after the close', async () => {
-  const registry = await Registry.open({ shards: 2 });
-  await registry.close();
-  assert.is(registry.partitionStats().length, 2);
+test('statistics can be read after the close: they are those of the end', async () => {
+  for (const opener of [true, false]) {
+    const registry = await Registry.open({ shards: 2 });
+    const own = opener ? registry : Registry.attach(registry.handle);
+    for (let n = 0; n < 10; n++) own.register('server', `${n}`);
+    own.unregister('server', '0');
+    await own.close();
+    const sum = (key: 'registrations' | 'removals') => own.partitionStats().reduce((all, one) => all + one[key], 0);
+    assert.is(own.partitionStats().length, 2);
+    assert.equal([sum('registrations'), sum('removals')], [10, 1]);
+    await registry.close();
+  }
 });
 
 test('names of who detaches are gone for the others, theirs are not', async () => {

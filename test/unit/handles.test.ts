@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry, type RegistryHandle } from '../../src/engine/index.ts';
 import { Header } from '../../src/shared/layout.ts';
+import { limits } from '../../src/shared/limits.ts';
 import { codeOf, refusal } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
 
@@ -91,8 +92,10 @@ test('another memory layout is refused by its number', () => {
 });
 
 test('a header that lies about its sizes is refused', () => {
-  for (const word of [Header.shards, Header.threadsMax, Header.ownersMax]) {
-    for (const value of [0, 1, -1, 0x7fffffff]) {
+  const { shards, threadsMax, ownersMax, entriesPerShardMax, configBytesMax, pagesPerShardMax } = Header;
+  for (const word of [shards, threadsMax, ownersMax, entriesPerShardMax, configBytesMax, pagesPerShardMax]) {
+    for (const value of [0, -1, 0x7fffffff, registry.handle.shards.length + 1]) {
+      if (word === configBytesMax && value > 0 && value <= limits.configBytesMax) continue; // might be true
       const control = new SharedArrayBuffer(registry.handle.control.byteLength);
       new Uint8Array(control).set(new Uint8Array(registry.handle.control));
       new Int32Array(control)[word] = value;
@@ -102,6 +105,38 @@ test('a header that lies about its sizes is refused', () => {
         `${word} = ${value}`,
       );
     }
+  }
+});
+
+test('buffers of two registries, and buffers in the wrong place, are refused', async () => {
+  await using other = await Registry.open({ shards: 2 });
+  const { control, shards } = registry.handle;
+  const [first, second] = shards;
+  const mixed: RegistryHandle[] = [
+    { control, shards: other.handle.shards },
+    { control: other.handle.control, shards },
+    { control, shards: [first, other.handle.shards[1]] },
+    { control, shards: [second, first] },
+    { control, shards: [first, first] },
+    { control, shards: [first, { ...second, records: first.records }] },
+    { control, shards: [first, { ...second, index: first.index }] },
+    { control, shards: [first, { ...second, arena: other.handle.shards[1].arena }] },
+    { control, shards: [first, { ...second, index: second.records, records: second.index }] },
+    { control, shards: [first, { ...second, arena: new SharedArrayBuffer(second.arena.byteLength) }] },
+  ];
+  for (const [n, handle] of mixed.entries()) assert.is(codeOf(attach(handle)), 'INCOMPATIBLE_HANDLE', `mixture ${n}`);
+});
+
+test('a handle that is frozen, copied, or has more in it is still one', async () => {
+  const { control, shards } = registry.handle;
+  const handles: RegistryHandle[] = [
+    Object.freeze({ control, shards: Object.freeze(shards.map((shard) => Object.freeze({ ...shard }))) }),
+    structuredClone({ control, shards, extra: { by: 'somebody' } }),
+    Object.assign(Object.create(null), registry.handle),
+  ];
+  for (const handle of handles) {
+    await using attached = Registry.attach(handle);
+    assert.ok(attached.has('server', 'x'));
   }
 });
 

@@ -97,6 +97,63 @@ test('TABLE_FULL, no memory for configs: nothing is lost, nothing leaks', async 
   auditEmpty(registry, ['kind']);
 });
 
+test('TABLE_FULL in every shard at once: nothing is lost, and every shard recovers', async () => {
+  await using registry = await Registry.open({ shards: 16, entriesPerShardMax: 50 });
+  const taken: string[] = [];
+  for (let n = 0; taken.length < 16 * 50; n++) if (attempt(registry, `${n}`).registered) taken.push(`${n}`);
+  for (const { entries } of registry.partitionStats()) assert.is(entries, 50);
+  for (let n = 0; n < 100; n++) assert.is(attempt(registry, `more ${n}`).code, 'TABLE_FULL');
+  for (const id of taken) registry.update('kind', id, id);
+  for (const id of taken) assert.is(registry.whereis('kind', id)?.config, id);
+  assert.is(registry.count('kind'), taken.length);
+  audit(registry.handle);
+  for (const id of taken) registry.unregister('kind', id);
+  for (const id of taken) registry.register('kind', id);
+  assert.is(attempt(registry, 'more').code, 'TABLE_FULL');
+  auditEmpty(registry, ['kind']);
+});
+
+test('an index at its largest is cleaned of tombstones when it is full of them', async () => {
+  await using registry = await Registry.open({ shards: 1, entriesPerShardMax: 128 });
+  for (let n = 0; n < 128; n++) registry.register('kind', `kept ${n}`);
+  const [{ slots, resizes }] = registry.partitionStats();
+  // Each name that comes and goes may leave a tombstone. All records are taken but one, and no larger index is allowed.
+  for (let n = 0; n < 5_000; n++) {
+    registry.unregister('kind', `kept ${n % 128}`);
+    registry.register('kind', `passing ${n}`);
+    assert.is(attempt(registry, 'one too many').code, 'TABLE_FULL');
+    registry.unregister('kind', `passing ${n}`);
+    registry.register('kind', `kept ${n % 128}`);
+  }
+  const [after] = registry.partitionStats();
+  assert.is(after.slots, slots);
+  assert.ok(after.resizes > resizes, 'it was rebuilt');
+  for (let n = 0; n < 128; n++) assert.ok(registry.has('kind', `kept ${n}`));
+  auditEmpty(registry, ['kind']);
+});
+
+for (const buffer of ['records', 'index', 'arena'] as const) {
+  test(`TABLE_FULL when the system has no memory for more ${buffer}: nothing is lost, and it goes on when it has`, async () => {
+    await using registry = await Registry.open({ shards: 1 });
+    const refused = registry.handle.shards[0][buffer];
+    refused.grow = () => {
+      throw new RangeError('SharedArrayBuffer.prototype.grow: out of memory');
+    };
+    const config = 'x'.repeat(3_000);
+    const count = fill(registry, config);
+    for (let n = 0; n < count; n++) assert.is(registry.whereis('kind', `${n}`)?.config, config);
+    assert.is(registry.count(), count);
+    audit(registry.handle);
+    registry.unregister('kind', '0');
+    registry.register('kind', '0', { config });
+    assert.is(attempt(registry, 'more', config).code, 'TABLE_FULL');
+    Reflect.deleteProperty(refused, 'grow');
+    for (let n = 0; n < 500; n++) registry.register('kind', `later ${n}`, { config });
+    assert.is(registry.count(), count + 500);
+    auditEmpty(registry, ['kind']);
+  });
+}
+
 test('a full table takes names of dead owners away before it refuses', async () => {
   await using registry = await Registry.open({ shards: 1, entriesPerShardMax: 1_000 });
   const session = registry.owner();

@@ -1,7 +1,10 @@
+import { runInThisContext } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry } from '../../src/engine/index.ts';
+import { ControlMap, Guard, Header, Shard } from '../../src/shared/layout.ts';
 import { limits } from '../../src/shared/limits.ts';
+import { lockToken } from '../../src/shared/lock.ts';
 import { audit, auditOnceSwept, total } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
@@ -166,6 +169,26 @@ test('owners end with their attachment, also for who has cached their names', as
   assert.not.ok(registry.has('session', 'x'));
   assert.not.ok(session.alive);
   await closing;
+});
+
+test('what a closed owner had is swept also when a time-out cuts the close', async () => {
+  await using registry = await Registry.open({ shards: 1 });
+  const session = registry.owner();
+  for (let n = 0; n < 50; n++) registry.register('session', `${n}`, { owner: session });
+  // The lock is held by a thread that lives, so the close waits in the middle.
+  await using holder = await Thread.start(registry.handle);
+  await holder.run(({ registry }) => void registry.register('session', 'of the holder'));
+  const { slot, epoch } = registry.whereis('session', 'of the holder')!.owner;
+  const control = new Int32Array(registry.handle.control);
+  const map = new ControlMap(1, control[Header.threadsMax], control[Header.ownersMax]);
+  const lockAt = map.shard(0) + Shard.guard + Guard.lock;
+  Atomics.store(control, lockAt, lockToken(slot, epoch));
+  Object.assign(globalThis, { close: () => session.close() });
+  assert.throws(() => runInThisContext('close()', { timeout: 20 }), /timed out/);
+  Atomics.store(control, lockAt, 0);
+  assert.not.ok(session.alive);
+  await until('the sweep', () => total(registry.partitionStats()).entries === 1);
+  await auditOnceSwept(registry.handle);
 });
 
 test('10,000 owners at once, closed in any order', async () => {

@@ -1,8 +1,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { AlreadyRegisteredError, encodeConfig, Registry, RegistryError } from '../../src/engine/index.ts';
+import {
+  AlreadyRegisteredError,
+  encodeConfig,
+  type RegisterOptions,
+  Registry,
+  RegistryError,
+} from '../../src/engine/index.ts';
 import { auditEmpty } from '../support/bookkeeping.ts';
-import { codeOf } from '../support/errors.ts';
+import { codeOf, refusal } from '../support/errors.ts';
 
 const test = suite('registering');
 
@@ -18,6 +24,18 @@ test('a name is found with its config, its owner and a version', () => {
   assert.equal(entry.config, { port: 7400 });
   assert.is(entry.owner.threadId, 0);
   assert.type(entry.version, 'number');
+});
+
+test('an unknown option is refused with those that are known, and nothing is registered', () => {
+  const options = { port: 7400 } as RegisterOptions;
+  for (const method of ['register', 'tryRegister', 'registerOrUpdate'] as const) {
+    const { code, message } = refusal(() => registry[method]('server', 'x', options));
+    assert.is(code, 'INVALID_OPTION');
+    assert.is(message, 'unknown option port: known are config, owner, signal');
+  }
+  assert.not.ok(registry.has('server', 'x'));
+  registry.register('server', 'x', Object.create({ inherited: 'is not given' }, { config: { value: 1 } }));
+  assert.is(registry.whereis('server', 'x')?.config, 1);
 });
 
 test('a name needs no config', () => {

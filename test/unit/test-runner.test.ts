@@ -36,6 +36,33 @@ test('shows what a failing file printed', () => {
   assert.ok(lines.some((line) => line.includes('hint')));
 });
 
+test('names the files and tests that failed once more, just before the last line', () => {
+  const { lines } = runner({
+    'a.mjs': `${uvu} test('a', () => {}); test('b', () => { throw new Error('no'); }); test.run();`,
+    'b.mjs': oneTest,
+    'c.mjs': '',
+    'd.mjs': `${uvu} test('e "f"', () => { throw new Error('no'); }); test('g', () => { throw new TypeError('no'); }); test.run();`,
+  });
+  const names = lines.slice(
+    lines.findIndex((line) => line.startsWith('failed: ')),
+    -1,
+  );
+  assert.equal(
+    names.map((line) => line.replace(/^failed: .*\//, 'failed: ').trim()),
+    ['failed: a.mjs', 'fixture  "b"', 'failed: c.mjs', 'failed: d.mjs', 'fixture  "e "f""', 'fixture  "g"'],
+  );
+  assert.is(lines.at(-1), '2 passed, 4 failed');
+});
+
+test('says which Node.js runs the tests, and fails where it cannot have the one that is asked for', () => {
+  const printed = `${oneTest} console.log('runs', process.version);`;
+  assert.is(runner({ 'a.mjs': printed }).lines[0], `Node.js ${process.version}`);
+  const { lines, code } = runner({ 'a.mjs': printed }, '--node', '23');
+  assert.match(lines[0], /^FAIL no Node\.js 23 to test with: --node takes 26/);
+  assert.is(lines.at(-1), '0 passed, 1 failed');
+  assert.is(code, 1);
+});
+
 const broken: Record<string, { source: string; last: string; says: RegExp }> = {
   'no test at all': { source: '', last: '0 passed, 1 failed', says: /without a summary/ },
   'an empty suite': { source: `${uvu} test.run();`, last: '0 passed, 1 failed', says: /ran no test/ },

@@ -3,8 +3,10 @@ import * as assert from 'uvu/assert';
 import { Registry } from '../../src/engine/index.ts';
 import { ControlMap, Header, OwnerRow, ownerEpochMax, Record, Shard, Version } from '../../src/shared/layout.ts';
 import { ShardMemory } from '../../src/shared/shard-memory.ts';
+import { BareThread, bareTable } from '../support/bare-thread.ts';
 import { audit, auditEmpty } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
+import { withWatchedAtomics } from '../support/watched-words.ts';
 
 /* Counters that start over, or would, after years of use: here they are set near their end. */
 const test = suite('wraps');
@@ -92,6 +94,39 @@ test('an owner row at the end of its epochs is used no more', async () => {
   registry.owner().close();
   audit(registry.handle);
 });
+
+test('a reader that was stopped for 2^30 commits of its record does not take it for unchanged', () =>
+  withWatchedAtomics(() => {
+    for (const look of ['find', 'read', 'snapshot'] as const) {
+      for (let at = 0, reads = 1; at < reads; at++) {
+        const buffers = bareTable();
+        const other = new BareThread(buffers);
+        other.register('x', 'of x');
+        const { memory } = other;
+        const versionAt = memory.recordAt(1) + Record.version;
+        const version = memory.records[versionAt];
+        let count = 0;
+        const reader = new BareThread(buffers, {
+          beforeRead: () => {
+            if (count++ !== at) return;
+            // The last commits of a lap take the name away, the first ones of the next lap give the record to another.
+            memory.records[versionAt] = (Version.sequenceMax << Version.sequenceShift) | Version.live;
+            other.unregister('x');
+            other.register('y', 'of y');
+            memory.records[versionAt] = version;
+          },
+        });
+        count = 0;
+        if (look === 'snapshot') {
+          for (const { name, text } of reader.reader.snapshot(0) ?? []) assert.is(text, `"of ${name}"`, `read ${at}`);
+        } else if (reader.reader[look](reader.key('x')) !== 0) {
+          // Found only if the stop came when all was read.
+          if (look === 'read') assert.is(reader.reader.text, '"of x"', `read ${at}`);
+        }
+        reads = count;
+      }
+    }
+  }));
 
 test('the insert sequence starts over: an absence is still forgotten', async () => {
   await using registry = await Registry.open({ shards: 1 });

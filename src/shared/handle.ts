@@ -1,0 +1,69 @@
+import { RegistryError } from './errors.ts';
+import { ControlMap, Header, LAYOUT_VERSION, MAGIC, Stamp } from './layout.ts';
+import { limits } from './limits.ts';
+import { type ShardBuffers, shardBytesMax } from './shard-memory.ts';
+import type { TableBuffers } from './table.ts';
+
+/* What came as a handle may be anything, and buffers of one registry fit another's: before any word is believed, each
+ * buffer must say that it belongs to this registry, to this shard, as this part. */
+
+const parts = ['records', 'index', 'arena'] as const satisfies readonly (keyof ShardBuffers)[];
+
+/** Calls `each` with every word of every stamp, and what it must be. */
+function eachStampWord(
+  control: Int32Array,
+  shards: readonly ShardBuffers[],
+  each: (stamp: Int32Array, at: number, value: number) => void,
+): void {
+  for (const [n, buffers] of shards.entries()) {
+    for (const [part, name] of parts.entries()) {
+      const stamp = new Int32Array(buffers[name], 0, Stamp.words);
+      for (let word = 0; word < 4; word++) each(stamp, Stamp.identity + word, control[Header.identity + word]);
+      each(stamp, Stamp.shard, n);
+      each(stamp, Stamp.part, part);
+    }
+  }
+}
+
+/** Marks the buffers of a new registry as its own. */
+export function stampShards(control: Int32Array, shards: readonly ShardBuffers[]): void {
+  eachStampWord(control, shards, (stamp, at, value) => {
+    stamp[at] = value;
+  });
+}
+
+function areStamped(control: Int32Array, shards: readonly ShardBuffers[]): boolean {
+  let stamped = true;
+  eachStampWord(control, shards, (stamp, at, value) => {
+    stamped &&= stamp[at] === value;
+  });
+  return stamped;
+}
+
+/** @throws {RegistryError} `INCOMPATIBLE_HANDLE` unless these are all the buffers of one registry, in their places. */
+export function checkHandle({ control, shards }: TableBuffers): void {
+  const refuse = (why: string) =>
+    new RegistryError('INCOMPATIBLE_HANDLE', `${why}: pass registry.handle of the same version of rollcall unchanged`);
+  if (!(control instanceof SharedArrayBuffer) || control.byteLength < Header.words * 4 || !Array.isArray(shards)) {
+    throw refuse('this is no registry handle');
+  }
+  const words = new Int32Array(control, 0, Header.words);
+  if (words[Header.magic] !== MAGIC) throw refuse('this is no registry handle');
+  if (words[Header.layoutVersion] !== LAYOUT_VERSION) {
+    throw refuse(`the handle has memory layout ${words[Header.layoutVersion]}, this package ${LAYOUT_VERSION}`);
+  }
+  const map = new ControlMap(words[Header.shards], words[Header.threadsMax], words[Header.ownersMax]);
+  const pagesMax = words[Header.pagesPerShardMax];
+  const configBytesMax = words[Header.configBytesMax];
+  const max = shardBytesMax(words[Header.entriesPerShardMax], pagesMax);
+  const whole =
+    control.byteLength === map.words * 4 &&
+    configBytesMax >= 1 &&
+    configBytesMax <= limits.configBytesMax &&
+    shards.length === words[Header.shards] &&
+    shards.every((shard) =>
+      parts.every((part) => shard?.[part] instanceof SharedArrayBuffer && shard[part].maxByteLength === max[part]),
+    ) &&
+    areStamped(words, shards);
+  if (!whole) throw refuse('the handle is damaged, or has buffers of another registry');
+}
