@@ -1,30 +1,45 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Effort, fullEffort, quickEffort, type Row, takeChecksum } from './lib/compare.ts';
+import { type Benchmark, loadBenchmarks } from './lib/benchmark.ts';
+import { writeDocs } from './lib/docs.ts';
 import { describeMachine, formatRows } from './lib/report.ts';
+import { type Measured, mergeResults, type Outcome, readResults } from './lib/results.ts';
+import { fullEffort, quickEffort } from './lib/sampler.ts';
 
-/** What every `*.bench.ts` exports. */
-interface Benchmark {
-  readonly name: string;
-  readonly summary: string;
-  run(effort: Effort, note: (line: string) => void): Promise<Row[]>;
-}
-
-const help = `Usage: npm run bench -- [NAME…] [--json FILE] [--quick]
+const help = `Usage: npm run bench -- [NAME…] [options]
 
 Measures Rollcall beside its peers: subject and peer take turns within one run, and medians are compared.
 
   NAME         benchmarks to run; all when none is given
-  --json FILE  write the rows: benchmark, subject, peer, value, peerValue, unit, ratio
-  --quick      very short rounds: shows that the benchmarks run, not how fast
+  --quick      very short rounds and small tables: shows that the benchmarks run, not how fast
+  --json FILE  write the rows: benchmark, subject, peer, value, peerValue, unit, ratio, …
+  --docs       keep the results in docs/benchmarks/, and rewrite the charts there and the tables in README.md and
+               docs/BENCHMARKS.md; results of benchmarks that were not run stay
+  --render     rewrite charts and tables from the results that were kept; measures nothing
   --list       name the benchmarks
   --help       this text`;
 
 class UsageError extends Error {}
 
-async function loadBenchmarks(): Promise<Benchmark[]> {
-  const files = readdirSync(import.meta.dirname).filter((file) => file.endsWith('.bench.ts'));
-  return Promise.all(files.toSorted().map((file) => import(`./${file}`) as Promise<Benchmark>));
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        json: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        docs: { type: 'boolean', default: false },
+        render: { type: 'boolean', default: false },
+        list: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
 }
 
 function choose(all: readonly Benchmark[], names: readonly string[]): readonly Benchmark[] {
@@ -36,52 +51,62 @@ function choose(all: readonly Benchmark[], names: readonly string[]): readonly B
   });
 }
 
-function parse(): { names: string[]; json?: string | undefined; quick?: boolean; list?: boolean; help?: boolean } {
-  try {
-    const { values, positionals } = parseArgs({
-      allowPositionals: true,
-      options: {
-        json: { type: 'string' },
-        quick: { type: 'boolean' },
-        list: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-    return { names: positionals, ...values };
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+/** Runs one benchmark in a process of its own. */
+async function measure(name: string, quick: boolean): Promise<Outcome> {
+  const entry = path.join(import.meta.dirname, 'lib/benchmark.process.ts');
+  const child = fork(entry, [name, quick ? 'quick' : 'full'], { execArgv: ['--expose-gc'] });
+  // A terminal sends the signal to the child as well, which ends what it started and then itself; so shall we.
+  const stop = () => child.kill('SIGTERM');
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const signal of signals) process.on(signal, stop);
+  let outcome: Outcome | undefined;
+  child.on('message', (message) => {
+    outcome = message as Outcome;
+  });
+  const [code, signal] = await once(child, 'exit');
+  for (const other of signals) process.off(other, stop);
+  if (outcome !== undefined && code === 0) return outcome;
+  if (code === 130 || code === 143) process.exitCode = code; // interrupted
+  throw new Error(`benchmark ${name} ended with ${signal ?? `exit code ${code}`}`);
 }
 
 async function main(): Promise<void> {
-  const options = parse();
-  if (options.help) {
-    console.log(help);
-    return;
+  const { values: options, positionals } = parse();
+  if (options.help) return console.log(help);
+  if (options.render) {
+    if (readResults().length === 0) throw new UsageError('there are no results: run with --docs first');
+    return writeDocs(readResults());
   }
+  if (options.docs && options.quick) throw new UsageError('--quick measures nothing that is fit for --docs');
   const all = await loadBenchmarks();
   if (options.list) {
     for (const { name, summary } of all) console.log(`${name.padEnd(12)} ${summary}`);
     return;
   }
-  const chosen = choose(all, options.names);
-  const effort = options.quick ? quickEffort : fullEffort;
-  console.log(`${describeMachine()}; ${effort.rounds} rounds of ${effort.roundMs} ms in turns`);
-  const rows: Row[] = [];
-  for (const benchmark of chosen) {
-    console.log(`\n${benchmark.name}: ${benchmark.summary}`);
-    const measured = await benchmark.run(effort, (line) => console.log(`  ${line}`));
-    console.log(`\n${formatRows(measured)}`);
-    rows.push(...measured);
+  const chosen = choose(all, positionals);
+  const { rounds, roundMs } = options.quick ? quickEffort : fullEffort;
+  const effort = `${rounds} rounds of ${roundMs} ms in turns`;
+  console.log(`${describeMachine()}; ${effort}`);
+  const measured: Measured[] = [];
+  for (const [n, { name, summary }] of chosen.entries()) {
+    console.log(`\n[${n + 1}/${chosen.length}] ${name}: ${summary}`);
+    const outcome = await measure(name, options.quick);
+    console.log(`\n${formatRows(outcome.rows)}\n  checksum ${outcome.checksum}`);
+    const day = new Date().toISOString().slice(0, 10);
+    measured.push({ name, summary, machine: describeMachine(), day, effort, ...outcome });
+    // Kept one by one: an interrupted run has not measured for nothing.
+    if (options.docs) mergeResults(measured);
   }
-  console.log(`\nchecksum ${takeChecksum()}`);
+  const rows = measured.flatMap((result) => result.rows);
+  const judged = rows.filter(({ met }) => met !== undefined);
+  if (judged.length > 0) console.log(`\n${judged.filter(({ met }) => met).length} of ${judged.length} goals met`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
+  if (options.docs) await writeDocs(readResults());
 }
 
 try {
   await main();
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(`${error.message}\n\n${help}`);
-  process.exitCode = 2;
+  console.error(error instanceof UsageError ? `${error.message}\n\n${help}` : (error as Error).message);
+  process.exitCode ??= error instanceof UsageError ? 2 : 1;
 }
