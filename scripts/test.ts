@@ -1,9 +1,10 @@
 // npm test: each test file in a process of its own. See `usage`.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { glob, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { nodeOf } from './lib/node.ts';
 import { lanes, root } from './lib/run.ts';
 import { type FileResult, judge } from './lib/verdict.ts';
 
@@ -14,6 +15,7 @@ npm test -- name-table          the files whose path contains this
 npm test -- test/unit/a.test.ts this very file, whatever its name
 npm test -- --verbose unit      also shows what passing files print
 npm test -- --list              only lists the files
+npm test -- --node 26 model     runs them with that Node.js, which npm brings at the first time
 
 A file may take ${timeoutDefaultSeconds} seconds; \`// @timeout 300\` among its first lines allows more.
 A file that runs no test fails.`;
@@ -28,11 +30,14 @@ const { values: flags, positionals: wanted } = parseArgs({
   options: {
     help: { type: 'boolean', short: 'h' },
     list: { type: 'boolean' },
+    node: { type: 'string' },
     verbose: { type: 'boolean' },
   },
 });
 
 const running = new Set<ChildProcess>();
+/** What runs the test files, and by `process.execPath` and the path all that they start. */
+let node = process.execPath;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     for (const child of running) killGroup(child);
@@ -53,9 +58,19 @@ async function main(): Promise<number> {
     return 0;
   }
 
-  const results: FileResult[] = [];
+  if (flags.node !== undefined) {
+    try {
+      node = await nodeOf(flags.node);
+    } catch (error) {
+      console.log(`FAIL no Node.js ${flags.node} to test with: ${(error as Error).message}\n0 passed, 1 failed`);
+      return 1;
+    }
+  }
+  console.log(`Node.js ${execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()}`);
+
+  const results = new Map<string, FileResult>();
   const runNext = async (queue: string[]): Promise<void> => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) results.push(await runFile(file));
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) results.set(file, await runFile(file));
   };
   const together = files.filter((file) => !aloneGroups.has(groupOf(file)));
   await Promise.all(Array.from({ length: lanes }, () => runNext(together)));
@@ -63,7 +78,10 @@ async function main(): Promise<number> {
 
   for (const word of unknown) console.log(`FAIL no test file matches "${word}"`);
   if (files.length === 0 && unknown.length === 0) console.log('FAIL there is no test file');
-  const sum = (key: 'passed' | 'failed'): number => results.reduce((total, result) => total + result[key], 0);
+  for (const [file, { failed, failures }] of results) {
+    if (failed > 0) console.log([`failed: ${file}`, ...failures].join('\n          '));
+  }
+  const sum = (key: 'passed' | 'failed'): number => [...results.values()].reduce((total, one) => total + one[key], 0);
   const failed = sum('failed') + unknown.length + (files.length === 0 && unknown.length === 0 ? 1 : 0);
   console.log(`${sum('passed')} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
@@ -72,9 +90,10 @@ async function main(): Promise<number> {
 async function runFile(file: string): Promise<FileResult> {
   const timeoutSeconds = await allowedSeconds(file);
   const startedMs = performance.now();
-  const child = spawn(process.execPath, [file], {
+  const PATH = `${path.dirname(node)}${path.delimiter}${process.env.PATH}`;
+  const child = spawn(node, [file], {
     cwd: root,
-    env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined },
+    env: { ...process.env, PATH, NO_COLOR: '1', FORCE_COLOR: undefined },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true, // a process group of its own, so that a time-out ends its children too, and only them
   });

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from '../engine/index.ts';
 import type { UpstreamSpec } from './config.ts';
 import { GatewayError } from './errors.ts';
+import { isLoopback } from './guards.ts';
 import { type GatewayPhase, type HealthReport, health } from './health.ts';
 import { limits } from './limits.ts';
 import { kinds, type LogLevel, type PlannedUpstream, type UpstreamStatus } from './messages.ts';
@@ -47,6 +48,10 @@ export class Gateway {
     }
     // Before anything is started: a port that cannot be had is the most common failure.
     const place = await findPlace(host, port);
+    if (!isLoopback(place.address)) {
+      const text = `other machines reach ${place.address}:${place.port}, and nobody is asked who they are`;
+      options.onEvent?.({ type: 'log', level: 'warn', text });
+    }
     const registry = await Registry.open({ configBytesMax: limits.toolConfigBytesMax });
     const gateway = new Gateway({ ...options, host, threads }, place, registry);
     try {

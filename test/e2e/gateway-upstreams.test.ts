@@ -137,16 +137,17 @@ test('a killed upstream vanishes with all its tools, calls fail, others serve, a
 });
 
 test('an upstream that is down is missing from the list at every thread, and its tools are unknown', async () => {
+  // It starts again, and says nothing for as long as the file exists.
+  const command = `while [ -e down ]; do sleep 0.05; done; exec "$0" "$@"`;
+  const a = { command: 'sh', args: ['-c', command, playground.command, ...playground.args] };
   await using gateway = await GatewayProcess.start({
-    config: { mcpServers: { a: playground, flag: fixture('strict-old-server') } },
+    config: { mcpServers: { a, flag: fixture('strict-old-server') } },
   });
   await using connected = await connectClient(gateway.url, 'modern');
   const { client, threads } = connected;
-  // Crashes until its back-off is long enough to look at every thread meanwhile.
-  await until('a is down for a while', async () => {
-    await client.callTool({ name: 'a__crash', arguments: {} }).catch(() => {});
-    return (await gateway.upstream('a')).restarts >= 3 && (await gateway.upstream('a')).state === 'backoff';
-  });
+  writeFileSync(path.join(gateway.dir, 'down'), '');
+  await client.callTool({ name: 'a__crash', arguments: {} }).catch(() => {});
+  await until('a is down', async () => (await gateway.upstream('a')).state !== 'up');
   threads.length = 0;
   const seen = new Map<number, string[]>();
   while (seen.size < 2) {

@@ -1,10 +1,12 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${} in plain strings is the syntax under test
+import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseConfig } from '../../src/gateway/config.ts';
 import { expandVariables } from '../../src/gateway/config-expand.ts';
 import { GatewayError } from '../../src/gateway/errors.ts';
 import { limits } from '../../src/gateway/limits.ts';
+import { exposedName, serverSlug } from '../../src/gateway/naming.ts';
 
 const test = suite('config');
 const env = { HOME: '/home/ada', TOKEN: 'geheim', EMPTY: '', NESTED: '$' + '{HOME}' };
@@ -36,6 +38,20 @@ test('a stdio and a URL server, with variables, come out checked and expanded', 
       transport: { type: 'http', url: 'https://example.com/mcp', headers: { authorization: 'Bearer geheim' } },
     },
   ]);
+});
+
+test("the README's file, and its example of a name, are right", () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, text = ''] = /```json\n([\s\S]*?)```/.exec(readme) ?? [];
+  const specs = parseConfig(text, { file: 'mcp.json', env: { HOME: '/home/ada', API_KEY: 'k' } });
+  assert.equal(
+    specs.map(({ name, transport }) => [name, transport.type]),
+    [
+      ['files', 'stdio'],
+      ['remote', 'http'],
+    ],
+  );
+  assert.ok(readme.includes(`\`${exposedName(serverSlug('My server'), 'echo')}\``));
 });
 
 test('keys of other programs are left alone, and a disabled server is left out', () => {

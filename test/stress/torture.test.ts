@@ -1,0 +1,48 @@
+// @timeout 300
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { seedOfRun } from '../support/random.ts';
+import { heading, locksOfTheKilled, reportOf } from '../torture/report.ts';
+import { torture } from '../torture/run.ts';
+
+/*
+ * Threads that do nothing but write are killed at random moments, so often that many die with a lock in their hands; one of
+ * those who live on is cut short by time-outs inside critical sections. Every operation of the living ends, what
+ * they read is whole, what anybody was told is written stays, what the killed owned is gone, and in the end nothing has
+ * leaked. `npm run torture` does it for longer.
+ */
+const test = suite('torture');
+const kills = 150;
+
+test(`${kills} threads are killed while they write`, async () => {
+  const options = {
+    seed: seedOfRun(),
+    kills,
+    minutes: 0,
+    threads: 6,
+    entries: 0,
+    shards: 2,
+    abandon: true,
+    controlSeconds: 1,
+  };
+  const started = performance.now();
+  const tally = await torture(options, new AbortController().signal);
+  console.log(heading(options));
+  console.log(reportOf(tally, (performance.now() - started) / 1000));
+  assert.equal(tally.problems, []);
+  assert.is(tally.kills, kills);
+  for (const { living, empty } of tally.accounts) {
+    for (const { used, free, total } of [living.records, living.pages, empty.records, empty.pages]) {
+      assert.is(used + free, total);
+    }
+    assert.equal([empty.records.used, empty.pages.used, empty.valueBytes], [0, 0, 0]);
+  }
+  assert.is(tally.accounts.length, 2);
+  // One kill in five leaves a lock held: that not one of so many does is out of the question.
+  assert.ok(locksOfTheKilled(tally).all > 0, 'locks were taken over from the dead');
+  assert.ok(tally.abandoned > 0, 'locks were abandoned alive');
+  assert.ok(tally.locks.ofShards.takenBack + tally.locks.ofShards.recovered > 0, 'and came back');
+  assert.ok(tally.reads > 1_000 && tally.acknowledged > 1_000, 'survivors worked');
+});
+
+test.run();
