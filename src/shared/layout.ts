@@ -47,8 +47,10 @@ export const Header = {
   deaths: 18,
   /** A line of its own: how often a coordinator was started. See workers/coordinator-link.ts. */
   coordinatorGeneration: 32,
-  /** How often a sweep was asked for: the coordinator waits for the next time. */
-  sweepRequests: 33,
+  /** How often the coordinator was asked for something: it waits for the next time. */
+  requests: 33,
+  /** How often it was asked to have locks given back that may be abandoned. Counted before `requests`. */
+  lockRequests: 34,
   words: 64,
 } as const;
 

@@ -118,6 +118,11 @@ export class Lock {
     }
   }
 
+  /** Slot of the thread that holds the lock now, or -1. */
+  get holder(): number {
+    return holderOf(Atomics.load(this.#words, this.#at));
+  }
+
   /** Gives the lock back; wakes one waiter if any sleeps. */
   release(): void {
     const words = this.#words;

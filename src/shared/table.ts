@@ -167,18 +167,30 @@ export class Table {
   /** Asks the coordinator to free what the dead left. Needs no turn of this thread's event loop, and none is lost: a
    *  coordinator that starts sweeps first of all. */
   requestSweep(): void {
-    Atomics.add(this.control, Header.sweepRequests, 1);
-    Atomics.notify(this.control, Header.sweepRequests);
+    Atomics.add(this.control, Header.requests, 1);
+    Atomics.notify(this.control, Header.requests);
   }
 
-  /** How often a sweep was asked for. */
-  sweepRequests(): number {
-    return Atomics.load(this.control, Header.sweepRequests);
+  /** Asks the coordinator to have locks given back that living threads may have abandoned. */
+  requestLocks(): void {
+    Atomics.add(this.control, Header.lockRequests, 1);
+    this.requestSweep();
   }
 
-  /** Resolves when it has been asked for more often than `seen` times. One wait of a thread at a time. */
-  async sweepRequested(seen: number): Promise<void> {
-    await Atomics.waitAsync(this.control, Header.sweepRequests, seen).value;
+  /** How often the coordinator was asked for anything, and for locks. */
+  requests(): { all: number; locks: number } {
+    const all = Atomics.load(this.control, Header.requests);
+    return { all, locks: Atomics.load(this.control, Header.lockRequests) };
+  }
+
+  /** Resolves when it has been asked for more than `seen`. One wait of a thread at a time. */
+  async requested(seen: number): Promise<void> {
+    await Atomics.waitAsync(this.control, Header.requests, seen).value;
+  }
+
+  /** Slots of the threads that hold a lock now. */
+  lockHolders(): Set<number> {
+    return new Set([...this.#locks()].map((lock) => lock.holder).filter((slot) => slot !== -1));
   }
 
   /** Frees what the dead left: entries, locks, owner rows. Yields between slices, each of which holds one lock for some

@@ -38,7 +38,7 @@ export class CoordinatorLink {
   constructor(table: Table, buffers: TableBuffers) {
     this.#table = table;
     this.#buffers = buffers;
-    table.onSuspect = (slot) => this.#send(FrameType.suspect, slot);
+    table.onSuspect = () => table.requestLocks();
   }
 
   /** Starts the first coordinator; resolves when it listens. @throws {RegistryError} `COORDINATOR_FAILED` */

@@ -12,14 +12,13 @@ import type { TableBuffers } from '../shared/table.ts';
  * ```
  * frame   = secret (8 bytes) | type | argument (32-bit words)
  * thread  → coordinator   hello slot       first frame: this socket's end is that attachment's end
- *                         suspect slot     a lock of that living thread has not come back for long
  *                         stop             the registry is closed
  * coordinator → thread    welcome          the hello was heard
  *                         recover          if you have abandoned a lock, give it back
  * ```
  * The secret lies in the shared memory: other processes may see the socket's name, not that.
  */
-export const FrameType = { hello: 1, suspect: 3, stop: 4, recover: 5, welcome: 6 } as const;
+export const FrameType = { hello: 1, stop: 4, recover: 5, welcome: 6 } as const;
 /** What a coordinator's thread says to the one that started it: that it is the one, or that another is, and it ends. */
 export const CoordinatorMessage = { listening: 'listening', superfluous: 'superfluous' } as const;
 export const FRAME_BYTES = 16;

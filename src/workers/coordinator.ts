@@ -51,12 +51,14 @@ export class Coordinator {
     void this.#hearRequests();
   }
 
-  /** Threads ask for sweeps in shared memory, as they may not come to their event loop to say it over a socket. */
+  /** Threads ask in shared memory, as they may not come to their event loop to say it over a socket. */
   async #hearRequests(): Promise<void> {
-    for (;;) {
-      const seen = this.#table.sweepRequests();
+    for (let locks = 0; ; ) {
+      const seen = this.#table.requests();
+      if (seen.locks !== locks) for (const slot of this.#table.lockHolders()) this.#askBack(slot);
+      locks = seen.locks;
       this.#requestSweep();
-      await this.#table.sweepRequested(seen);
+      await this.#table.requested(seen.all);
     }
   }
 
@@ -89,8 +91,13 @@ export class Coordinator {
         return;
       }
       for (const { type, argument } of frames) {
-        if (tenant !== undefined) this.#handle(type, argument);
-        else if (type === FrameType.hello && argument >= 0 && argument < this.#table.owners.threadsMax) {
+        if (type === FrameType.stop && tenant !== undefined && this.#table.closed) this.#end();
+        else if (
+          tenant === undefined &&
+          type === FrameType.hello &&
+          argument >= 0 &&
+          argument < this.#table.owners.threadsMax
+        ) {
           tenant = { slot: argument, epoch: this.#table.owners.epoch(argument) };
           this.#strangers.delete(socket);
           this.#sockets.set(argument, socket);
@@ -109,11 +116,6 @@ export class Coordinator {
       if (this.#sockets.get(tenant.slot) === socket) this.#sockets.delete(tenant.slot);
       this.#suspect(tenant.slot, tenant.epoch);
     });
-  }
-
-  #handle(type: number, argument: number): void {
-    if (type === FrameType.suspect) this.#askBack(argument);
-    else if (type === FrameType.stop && this.#table.closed) this.#end();
   }
 
   /** Asks a living thread for a lock it may have abandoned. Written at once, as this thread may be the one that waits. */

@@ -39,4 +39,19 @@ test('in one wait each holder is asked for the lock, as it may come into other h
   table.detach();
 });
 
+test('a thread that has not had a turn of its event loop yet can ask', async () => {
+  await using registry = await Registry.open({ shards: 1 });
+  await using holder = await Thread.start(registry.handle);
+  await using asker = await Thread.start();
+  await holder.run(({ registry }) => void registry.register('kind', 'held'));
+  const { slot, epoch } = registry.whereis('kind', 'held')!.owner;
+  const words = new Int32Array(registry.handle.control);
+  const map = new ControlMap(words[Header.shards], words[Header.threadsMax], words[Header.ownersMax]);
+  Atomics.store(words, map.shard(0) + Shard.guard + Guard.lock, lockToken(slot, epoch));
+  await asker.run(({ Registry }, handle) => {
+    using attached = Registry.attach(handle);
+    attached.register('kind', 'new');
+  }, registry.handle);
+});
+
 test.run();
