@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { decodeConfig, type JsonValue } from '../shared/codec.ts';
+import { loadFirst } from '../shared/ordering.ts';
 
 /** Who owns a name. */
 export interface OwnerInfo {
@@ -22,39 +23,130 @@ export interface Entry<Config = JsonValue> {
   readonly owner: OwnerInfo;
 }
 
-const undecoded = Symbol('undecoded');
+/**
+ * @internal An owner, and the two words that tell whether it lives: its own epoch and its thread's. Shared by all entries of
+ * that owner, so that they stay in the cache.
+ */
+export class SharedOwner {
+  readonly info: OwnerInfo;
+  readonly #epochAt: number;
+  readonly #epoch: number;
+  readonly #threadEpochAt: number;
+  readonly #threadEpoch: number;
 
-/** @internal */
+  constructor(info: OwnerInfo, epochAt: number, threadEpochAt: number, threadEpoch: number) {
+    this.info = Object.freeze(info);
+    this.#epochAt = epochAt;
+    this.#epoch = info.epoch;
+    this.#threadEpochAt = threadEpochAt;
+    this.#threadEpoch = threadEpoch;
+  }
+
+  /** Whether it lives. An epoch never returns, so it has lived all along. */
+  lives(control: Int32Array): boolean {
+    return control[this.#epochAt] === this.#epoch && control[this.#threadEpochAt] === this.#threadEpoch;
+  }
+}
+
+/** @internal Where a shard says that entries have changed, for all answers from it. */
+export interface ShardWords {
+  /** The change sequence for entries; the insert sequence for names that are not there. */
+  readonly sequenceAt: number;
+  readonly wrapsAt: number;
+  /** The words in which versions lie. */
+  records: Int32Array;
+}
+
+const State = { absent: 0, text: 1, decoded: 2 } as const;
+
+/**
+ * @internal The answer to one lookup, which can tell whether it still holds.
+ *
+ * It does while its owner lives and its record has the same version, under the same count of version wraps. The shard's
+ * change sequence is looked at first: while that is the same no record of the shard has changed, and it is in the
+ * processor's cache when a record is not. The answer "no such name" holds while the shard's insert sequence is the same.
+ * None of these words ever returns to an old value (a sequence does after 2^31 changes in one shard between two
+ * looks), so if they are what they were, they have been so all along and the answer is right at this moment.
+ *
+ * Plain loads, which cost a tenth of atomic ones: each word is checked for itself, so no order among them is relied
+ * on but where it is said; 32-bit loads do not tear; and a stale word is no staler than the answer of any lookup that
+ * ended a moment ago.
+ */
 export class SharedEntry implements Entry {
-  readonly kind: string;
-  readonly id: string;
+  // What every lookup looks at comes first, to lie in one cache line.
+  #sequence: number;
+  readonly #shard: ShardWords;
+  readonly #owner: SharedOwner;
+  #state: number;
   readonly version: number;
+  readonly id: string;
+  readonly kind: string;
   readonly owner: OwnerInfo;
-  readonly #textLength: number;
-  #text: string | undefined;
-  #config: JsonValue | undefined | typeof undecoded = undecoded;
+  /** The config, or its JSON. */
+  #content: JsonValue | undefined;
+  readonly #versionAt: number;
+  readonly #version: number;
+  readonly #wraps: number;
 
-  constructor(kind: string, id: string, version: number, owner: OwnerInfo, text: string | undefined) {
-    this.kind = kind;
-    this.id = id;
+  /** @param version -1: there is no such name
+   *  @param text the config's JSON
+   *  @param proof where the record's version lies, that version, and the sequence and wraps that were loaded before */
+  constructor(
+    kind: string,
+    id: string,
+    version: number,
+    text: string | undefined,
+    owner: SharedOwner,
+    shard: ShardWords,
+    proof: { readonly sequence: number; readonly versionAt: number; readonly version: number; readonly wraps: number },
+  ) {
+    this.#sequence = settled(proof.sequence);
+    this.#shard = shard;
+    this.#owner = owner;
+    this.#state = version === -1 ? State.absent : text === undefined ? State.decoded : State.text;
     this.version = version;
-    this.owner = owner;
-    this.#text = text;
-    this.#textLength = text?.length ?? 0;
+    this.id = id;
+    this.kind = kind;
+    this.owner = owner.info;
+    this.#content = text;
+    this.#versionAt = proof.versionAt;
+    this.#version = proof.version;
+    this.#wraps = proof.wraps;
     Object.freeze(this);
   }
 
-  /** Characters of the config's JSON. */
+  /** Whether it is the answer at this moment too. `control` are the registry's words, or none when it is closed. */
+  holds(control: Int32Array): boolean {
+    if (!this.#owner.lives(control)) return false;
+    return control[this.#shard.sequenceAt] === this.#sequence || this.#isUnchanged(control);
+  }
+
+  /** Others in its shard have changed: looks at the record itself, and remembers since when it is known to be right. */
+  #isUnchanged(control: Int32Array): boolean {
+    const { sequenceAt, wrapsAt, records } = this.#shard;
+    const sequence = loadFirst(control, sequenceAt);
+    if (this.#state === State.absent) return false;
+    if (records[this.#versionAt] !== this.#version || control[wrapsAt] !== this.#wraps) return false;
+    this.#sequence = settled(sequence);
+    return true;
+  }
+
+  /** The entry, or undefined when it is the answer that there is none. */
+  get found(): SharedEntry | undefined {
+    return this.#state === State.absent ? undefined : this;
+  }
+
+  /** Characters of the config's JSON; 0 once it is parsed. */
   get textLength(): number {
-    return this.#textLength;
+    return this.#state === State.text ? (this.#content as string).length : 0;
   }
 
   get config(): JsonValue | undefined {
-    if (this.#config === undecoded) {
-      this.#config = this.#text === undefined ? undefined : decodeConfig(this.#text);
-      this.#text = undefined;
+    if (this.#state === State.text) {
+      this.#content = decodeConfig(this.#content as string);
+      this.#state = State.decoded;
     }
-    return this.#config;
+    return this.#content;
   }
 
   toJSON(): object {
@@ -65,3 +157,6 @@ export class SharedEntry implements Entry {
     return this.toJSON();
   }
 }
+
+/** A sequence to compare with: while a change is under way it is odd, and then nothing may compare equal. */
+const settled = (sequence: number): number => sequence & ~1;

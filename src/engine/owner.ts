@@ -1,6 +1,7 @@
 import { type InspectOptions, inspect } from 'node:util';
 import { limits } from '../shared/limits.ts';
 import type { Table } from '../shared/table.ts';
+import type { Life } from './life.ts';
 import type { Registration } from './registration.ts';
 import { show } from './show.ts';
 
@@ -15,16 +16,16 @@ export class Owner implements Disposable {
   readonly slot: number;
   readonly epoch: number;
   readonly #table: Table;
-  readonly #isDetached: () => boolean;
+  readonly #life: Life;
   readonly #registrations = new Map<string, Registration>();
   #untracked = false;
 
   /** @internal Made by `registry.owner`. */
-  constructor(table: Table, slot: number, epoch: number, isDetached: () => boolean) {
+  constructor(table: Table, slot: number, epoch: number, life: Life) {
     this.#table = table;
     this.slot = slot;
     this.epoch = epoch;
-    this.#isDetached = isDetached;
+    this.#life = life;
   }
 
   get alive(): boolean {
@@ -35,21 +36,21 @@ export class Owner implements Disposable {
    *  @throws {RegistryError} `BUSY`: the owner has ended all the same */
   close(): void {
     if (this.#table.owners.epoch(this.slot) !== this.epoch) return;
-    // A `vm` time-out may cut this anywhere, and skips `finally`: the next turn looks whether it came to its end.
-    setImmediate(() => this.#requestSweepIfDead());
-    if (!this.#table.owners.kill(this.slot, this.epoch) || this.#isDetached()) return;
+    this.#life.closings.begin(this);
+    if (!this.#table.owners.kill(this.slot, this.epoch) || this.#life.closed) return;
     try {
       for (const { shard, record, born } of this.#registrations.values())
         this.#table.shards[shard].sweepRecord(record, born);
       if (!this.#untracked) this.#table.ownerTable.reclaim(this.slot, this.epoch + 1);
     } finally {
       this.#registrations.clear();
-      this.#requestSweepIfDead();
+      this.requestSweepIfDead();
+      this.#life.closings.end(this);
     }
   }
 
-  /** Dead, and not freed in good order. */
-  #requestSweepIfDead(): void {
+  /** @internal When it is dead, and was not freed in good order. */
+  requestSweepIfDead(): void {
     if (this.#table.owners.epoch(this.slot) === this.epoch + 1) this.#table.requestSweep();
   }
 

@@ -1,11 +1,11 @@
 import { type InspectOptions, inspect } from 'node:util';
 import type { JsonValue } from '../shared/codec.ts';
-import type { Entry } from './entry.ts';
-import type { Resolution } from './resolution.ts';
+import type { Entry, SharedEntry } from './entry.ts';
+import type { Life } from './life.ts';
 import { show, valueOrCode } from './show.ts';
 
 /** @internal Looks up, or says why it cannot. */
-export type Resolve = (kind: string, id: string) => Resolution | undefined;
+export type Resolve = (kind: string, id: string) => SharedEntry | undefined;
 
 /**
  * A held reference to a name: the fastest lookup there is. It stays right for as long as it is held, whatever
@@ -17,26 +17,24 @@ export type Resolve = (kind: string, id: string) => Resolution | undefined;
 export class Ref<Config = JsonValue> {
   readonly kind: string;
   readonly id: string;
-  readonly #life: { readonly closed: boolean };
+  readonly #life: Life;
   readonly #resolve: Resolve;
-  #resolution: Resolution | undefined;
+  #answer: SharedEntry | undefined;
 
   /** @internal Made by `registry.ref`. */
-  constructor(kind: string, id: string, life: { readonly closed: boolean }, resolve: Resolve) {
+  constructor(kind: string, id: string, life: Life, resolve: Resolve) {
     this.kind = kind;
     this.id = id;
     this.#life = life;
     this.#resolve = resolve;
-    this.#resolution = resolve(kind, id);
+    this.#answer = resolve(kind, id);
   }
 
   /** What the name stands for now; undefined when nobody living has registered it.
    *  @throws {RegistryError} `CLOSED` */
   current(): Entry<Config> | undefined {
-    const resolution = this.#resolution;
-    if (resolution?.holds() && !this.#life.closed) return resolution.entry as Entry<Config> | undefined;
-    this.#resolution = this.#resolve(this.kind, this.id);
-    return this.#resolution?.entry as Entry<Config> | undefined;
+    if (!this.#answer?.holds(this.#life.words)) this.#answer = this.#resolve(this.kind, this.id);
+    return this.#answer?.found as Entry<Config> | undefined;
   }
 
   [inspect.custom](_depth: number, options: InspectOptions): string {

@@ -9,8 +9,9 @@ import { allocateTable, Table, type TableBuffers } from '../shared/table.ts';
 import { CoordinatorLink } from '../workers/coordinator-link.ts';
 import { watchWorkers } from '../workers/worker-watch.ts';
 import { AbortWatch } from './abort.ts';
-import type { Entry } from './entry.ts';
+import type { Entry, SharedEntry } from './entry.ts';
 import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
+import { Life } from './life.ts';
 import { KindCache, LookupCache } from './lookup-cache.ts';
 import {
   checkRegisterOptions,
@@ -23,7 +24,6 @@ import {
 import { Owner } from './owner.ts';
 import { Ref } from './ref.ts';
 import { Registration, type RegistrationHost } from './registration.ts';
-import type { Resolution } from './resolution.ts';
 import { Resolver } from './resolver.ts';
 import { show, valueOrCode } from './show.ts';
 import { type PartitionStats, readPartitionStats } from './stats.ts';
@@ -65,13 +65,14 @@ export class Registry implements Disposable, AsyncDisposable {
   readonly #aborts = new AbortWatch();
   #lastKind: string | undefined;
   #lastNames = new KindCache();
-  readonly #life = { closed: false };
+  readonly #life: Life;
   #closing: Promise<void> | undefined;
 
   private constructor(handle: RegistryHandle, opener: boolean) {
     this.handle = handle;
     this.#opener = opener;
     this.#table = new Table(handle);
+    this.#life = new Life(this.#table.control);
     this.#link = new CoordinatorLink(this.#table, handle);
     this.#unwatch = watchWorkers((threadId) => this.#endOfWorker(threadId));
     this.#resolver = new Resolver(this.#table);
@@ -140,8 +141,8 @@ export class Registry implements Disposable, AsyncDisposable {
   whereis<Config = JsonValue>(kind: string, id: string): Entry<Config> | undefined;
   whereis(kind: string, id: string): Entry | undefined {
     const names = kind === this.#lastKind ? this.#lastNames : this.#namesOf(kind);
-    const resolution = names.young.get(id);
-    if (resolution?.holds()) return resolution.entry;
+    const answer = names.young.get(id);
+    if (answer?.holds(this.#life.words)) return answer.found;
     return this.#lookup(names, kind, id);
   }
 
@@ -155,8 +156,8 @@ export class Registry implements Disposable, AsyncDisposable {
   /** Whether a name is registered. @throws {RegistryError} `INVALID_NAME`, `CLOSED` */
   has(kind: string, id: string): boolean {
     const names = kind === this.#lastKind ? this.#lastNames : this.#namesOf(kind);
-    const resolution = names.young.get(id);
-    if (resolution?.holds()) return resolution.entry !== undefined;
+    const answer = names.young.get(id);
+    if (answer?.holds(this.#life.words)) return answer.found !== undefined;
     const found = this.#resolver.has(kind, id);
     if (!found) this.#checkOpen();
     return found;
@@ -225,8 +226,7 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   #ownerOf(slot: number, epoch: number): Owner {
-    const detached = () => this.#life.closed;
-    return new Owner(this.#table, slot, epoch, detached);
+    return new Owner(this.#table, slot, epoch, this.#life);
   }
 
   /** What each shard counts: entries, load, writes, waits, bytes. Also after the close, for a last report: the counters
@@ -265,7 +265,7 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#life.closed = true;
+    this.#life.end();
     this.#lastKind = undefined;
     this.#lastNames = new KindCache();
     this.#unwatch();
@@ -302,14 +302,14 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   #lookup(names: KindCache, kind: string, id: string): Entry | undefined {
-    let resolution = names.old.get(id);
-    if (!resolution?.holds()) resolution = this.#resolve(kind, id);
+    let answer = names.old.get(id);
+    if (!answer?.holds(this.#life.words)) answer = this.#resolve(kind, id);
     // (Another thread may have registered the first name of this kind a moment ago: next time it has its own names.)
-    if (resolution !== undefined && names !== Registry.#noNames) this.#cache.keep(names, id, resolution);
-    return resolution?.entry;
+    if (answer !== undefined && names !== Registry.#noNames) this.#cache.keep(names, id, answer);
+    return answer?.found;
   }
 
-  #resolve(kind: string, id: string): Resolution | undefined {
+  #resolve(kind: string, id: string): SharedEntry | undefined {
     this.#checkOpen();
     return this.#resolver.resolve(kind, id);
   }
@@ -379,7 +379,7 @@ export class Registry implements Disposable, AsyncDisposable {
 
   #taken(kind: string, id: string): AlreadyRegisteredError {
     const { holder, holderEpoch } = this.#shardOfKey();
-    return new AlreadyRegisteredError(kind, id, this.#resolver.owner(holder, holderEpoch));
+    return new AlreadyRegisteredError(kind, id, this.#resolver.owner(holder, holderEpoch).info);
   }
 
   #throwTaken(kind: string, id: string): never {

@@ -2,84 +2,99 @@ import { Shard as At, Header, OwnerRow, Record, RegistryState } from '../shared/
 import { versionToken } from '../shared/shard.ts';
 import type { RawEntry, ShardReader } from '../shared/shard-reader.ts';
 import type { Table } from '../shared/table.ts';
-import { type OwnerInfo, SharedEntry } from './entry.ts';
-import { Resolution } from './resolution.ts';
+import { type ShardWords, SharedEntry, SharedOwner } from './entry.ts';
+
+/** Owners that are remembered, by slot: entries of one owner share it. A power of two. */
+const OWNERS_KEPT = 256;
+
+/** One shard as lookups see it. */
+interface ShardView {
+  readonly reader: ShardReader;
+  readonly entries: ShardWords;
+  readonly absences: ShardWords;
+}
 
 /** Looks names up in shared memory, without any cache. */
 export class Resolver {
   readonly #table: Table;
+  readonly #shards: readonly ShardView[];
+  readonly #owners: (SharedOwner | undefined)[] = new Array(OWNERS_KEPT).fill(undefined);
+  /** In place of an owner, of names that nobody has: it lives while the registry is open. */
+  readonly #nobody: SharedOwner;
 
   constructor(table: Table) {
     this.#table = table;
+    this.#shards = table.readers.map((reader) => {
+      const { at, control, records } = reader.memory;
+      const wrapsAt = at + At.wraps;
+      return {
+        reader,
+        entries: { sequenceAt: at + At.changeSequence, wrapsAt, records },
+        absences: { sequenceAt: at + At.insertSequence, wrapsAt, records: control },
+      };
+    });
+    const open = { threadId: -1, slot: -1, epoch: RegistryState.open };
+    this.#nobody = new SharedOwner(open, Header.state, Header.state, RegistryState.open);
   }
 
   /** @returns what a name stands for, to be kept and checked; undefined when it is absent and that cannot be kept. */
-  resolve(kind: string, id: string): Resolution | undefined {
-    const reader = this.#readerOf(kind, id);
-    if (reader === undefined) return undefined;
-    // Both before the read: a change in between makes the answer look stale, never fresh.
-    const sequence = reader.insertSequence();
+  resolve(kind: string, id: string): SharedEntry | undefined {
+    const shard = this.#shardOf(kind, id);
+    if (shard === undefined) return undefined;
+    const { reader } = shard;
+    // All before the read: a change in between makes the answer look stale, never fresh.
+    const inserts = reader.insertSequence();
+    const sequence = reader.changeSequence();
     const wraps = reader.wraps();
     const record = reader.read(this.#table.key);
-    if (record === 0) return sequence & 1 ? undefined : this.#absence(reader, sequence);
-    const presence = this.#presence(kind, id, reader, record, wraps);
+    if (record === 0) {
+      if (inserts & 1) return undefined;
+      const proof = { sequence: inserts, versionAt: 0, version: 0, wraps };
+      return new SharedEntry(kind, id, -1, undefined, this.#nobody, shard.absences, proof);
+    }
+    const { version, text, memory } = reader;
+    const owner = this.owner(reader.owner, reader.ownerEpoch);
+    if (shard.entries.records !== memory.records) shard.entries.records = memory.records; // it has grown
+    const proof = { sequence, versionAt: record * Record.words + Record.version, version, wraps };
+    const entry = new SharedEntry(kind, id, versionToken(record, version), text, owner, shard.entries, proof);
     // The owner's words were read last: if it has died since, they may be those of its slot's next tenant.
-    return this.#table.owners.alive(reader.owner, reader.ownerEpoch) ? presence : this.resolve(kind, id);
+    return this.#table.owners.alive(reader.owner, reader.ownerEpoch) ? entry : this.resolve(kind, id);
   }
 
   /** Whether a name is registered: no value is copied. */
   has(kind: string, id: string): boolean {
-    const reader = this.#readerOf(kind, id);
-    return reader !== undefined && reader.find(this.#table.key) !== 0;
+    const shard = this.#shardOf(kind, id);
+    return shard !== undefined && shard.reader.find(this.#table.key) !== 0;
   }
 
   /** The shard a name lives in; undefined when no name of its kind was ever registered. */
-  #readerOf(kind: string, id: string): ShardReader | undefined {
+  #shardOf(kind: string, id: string): ShardView | undefined {
     const table = this.#table;
     const kindId = table.kinds.find(kind);
     table.key.encode(kindId, id);
-    return kindId === 0 ? undefined : table.readers[table.shardOf(table.key.hash)];
+    return kindId === 0 ? undefined : this.#shards[table.shardOf(table.key.hash)];
   }
 
-  entryOf(raw: RawEntry): SharedEntry {
-    const owner = this.owner(raw.owner, raw.ownerEpoch);
-    const kind = this.#table.kinds.name(raw.kind);
-    return new SharedEntry(kind, raw.name, versionToken(raw.record, raw.version), owner, raw.text);
+  /** An entry that is listed: nobody asks whether it still holds. */
+  entryOf({ record, version, kind, name, text, owner, ownerEpoch }: RawEntry): SharedEntry {
+    const { entries } = this.#shards[0];
+    const proof = { sequence: 0, versionAt: 0, version: 0, wraps: 0 };
+    const kindName = this.#table.kinds.name(kind);
+    const owned = this.owner(owner, ownerEpoch);
+    return new SharedEntry(kindName, name, versionToken(record, version), text, owned, entries, proof);
   }
 
-  owner(slot: number, epoch: number): OwnerInfo {
-    const { owners } = this.#table;
-    return Object.freeze({ threadId: owners.threadIdOf(owners.thread(slot)), slot, epoch });
-  }
-
-  #presence(kind: string, id: string, reader: ShardReader, record: number, wraps: number): Resolution {
+  /** If the slot has changed hands what is read here is another's: then its epoch has moved, and this owner is dead. */
+  owner(slot: number, epoch: number): SharedOwner {
+    const kept = this.#owners[slot & (OWNERS_KEPT - 1)];
+    if (kept?.info.slot === slot && kept.info.epoch === epoch) return kept;
     const { control, owners } = this.#table;
-    const { memory, version, owner, ownerEpoch, text } = reader;
-    const entry = new SharedEntry(kind, id, versionToken(record, version), this.owner(owner, ownerEpoch), text);
-    const ownerAt = owners.epochAt(owner);
-    // If the slot has changed hands these words are another's: then the owner's epoch has moved and nothing holds.
-    const thread = owners.thread(owner);
-    const threadEpoch = control[ownerAt - OwnerRow.epoch + OwnerRow.threadEpoch];
-    return new Resolution(
-      entry,
-      memory.records,
-      record * Record.words + Record.version,
-      version,
-      control,
-      memory.at + At.wraps,
-      wraps,
-      ownerAt,
-      ownerEpoch,
-      owners.epochAt(thread),
-      threadEpoch,
-    );
-  }
-
-  #absence(reader: ShardReader, sequence: number): Resolution {
-    const { control } = this.#table;
-    const at = reader.memory.at + At.insertSequence;
-    const { state } = Header;
-    const { open } = RegistryState;
-    return new Resolution(undefined, control, at, sequence, control, state, open, state, open, state, open);
+    const thread = owners.thread(slot);
+    const epochAt = owners.epochAt(slot);
+    const threadEpoch = control[epochAt - OwnerRow.epoch + OwnerRow.threadEpoch];
+    const info = { threadId: owners.threadIdOf(thread), slot, epoch };
+    const owner = new SharedOwner(info, epochAt, owners.epochAt(thread), threadEpoch);
+    this.#owners[slot & (OWNERS_KEPT - 1)] = owner;
+    return owner;
   }
 }

@@ -95,26 +95,28 @@ export const Shard = {
   wraps: guardWords + 1,
   /** A line of its own: the insert sequence. Odd while a name that was absent is about to appear. */
   insertSequence: guardWords + 16,
+  /** A line of its own: the change sequence. Odd while any record of the shard is about to change. */
+  changeSequence: guardWords + 32,
   /** Lines of the lock's holder. `entries` counts records in the index, the dead and not yet swept included. */
-  entries: guardWords + 32,
-  tombstones: guardWords + 33,
-  recordsUsed: guardWords + 34,
-  recordFree: guardWords + 35,
-  pagesUsed: guardWords + 36,
-  pageFree: guardWords + 37,
+  entries: guardWords + 48,
+  tombstones: guardWords + 49,
+  recordsUsed: guardWords + 50,
+  recordFree: guardWords + 51,
+  pagesUsed: guardWords + 52,
+  pageFree: guardWords + 53,
   /** Bytes of blocks and pages handed out. */
-  valueBytes: guardWords + 38,
+  valueBytes: guardWords + 54,
   /** Counters since the registry opened, wrapping. */
-  registrations: guardWords + 39,
-  updates: guardWords + 40,
-  removals: guardWords + 41,
-  lockWaits: guardWords + 42,
-  lockSteals: guardWords + 43,
-  resizes: guardWords + 44,
-  swept: guardWords + 45,
+  registrations: guardWords + 55,
+  updates: guardWords + 56,
+  removals: guardWords + 57,
+  lockWaits: guardWords + 58,
+  lockSteals: guardWords + 59,
+  resizes: guardWords + 60,
+  swept: guardWords + 61,
   /** Head of the list of pages with room, per size class. */
-  partial: guardWords + 48,
-  words: guardWords + 48 + sizeClassesMax,
+  partial: guardWords + 64,
+  words: guardWords + 64 + sizeClassesMax,
 } as const;
 
 /** What the kernel and Node call a thread; written by the thread when it attaches. */

@@ -2,6 +2,7 @@ import { threadId } from 'node:worker_threads';
 import { corrupt } from './errors.ts';
 import { type ControlMap, Header, OwnerRow, OwnerState, ThreadInfo } from './layout.ts';
 import { kernelThreadState } from './liveness.ts';
+import { loadFirst } from './ordering.ts';
 
 /** Who lives: the rows of threads and of owners smaller than a thread. Reading takes no lock. */
 export class Owners {
@@ -38,23 +39,13 @@ export class Owners {
    *  @throws {RegistryError} `CORRUPT` when there is no such slot */
   alive(slot: number, epoch: number): boolean {
     if (slot >>> 0 >= this.#rows) throw corrupt(`owner ${slot}`);
-    if (process.arch !== 'x64') return this.#aliveOrdered(slot, epoch);
     const words = this.#words;
     const row = this.#map.owners + slot * OwnerRow.words;
-    const thread = words[row + OwnerRow.thread];
+    const thread = loadFirst(words, row + OwnerRow.thread);
     if (thread >>> 0 >= this.threadsMax) throw corrupt(`thread ${thread} of owner ${slot}`);
-    const threadEpoch = words[row + OwnerRow.threadEpoch];
-    if (words[row + OwnerRow.epoch] !== epoch) return false;
+    const threadEpoch = loadFirst(words, row + OwnerRow.threadEpoch);
+    if (loadFirst(words, row + OwnerRow.epoch) !== epoch) return false;
     return words[this.#map.owners + thread * OwnerRow.words + OwnerRow.epoch] === threadEpoch;
-  }
-
-  /** The same where plain loads may change places; atomic loads do not. */
-  #aliveOrdered(slot: number, epoch: number): boolean {
-    const row = this.#map.owners + slot * OwnerRow.words;
-    const thread = Atomics.load(this.#words, row + OwnerRow.thread);
-    if (thread >>> 0 >= this.threadsMax) throw corrupt(`thread ${thread} of owner ${slot}`);
-    const threadEpoch = Atomics.load(this.#words, row + OwnerRow.threadEpoch);
-    return this.epoch(slot) === epoch && this.epoch(thread) === threadEpoch;
   }
 
   /** Ends a tenancy: everything it owns stops resolving, in every thread, by this one store.

@@ -17,6 +17,7 @@ import {
   TOMBSTONE,
 } from './name-index.ts';
 import type { NameKey } from './name-key.ts';
+import { storeInOrder } from './ordering.ts';
 import type { Owners } from './owners.ts';
 import type { ShardMemory } from './shard-memory.ts';
 import { storedValueBytes, valueBytes, writeValue } from './value.ts';
@@ -339,8 +340,9 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     } else {
       this.#repairRecord(op, id, before);
     }
-    const sequence = this.control[this.at + At.insertSequence];
-    if (sequence & 1) Atomics.store(this.control, this.at + At.insertSequence, sequence + 1);
+    for (const at of [this.at + At.changeSequence, this.at + At.insertSequence]) {
+      if (this.control[at] & 1) storeInOrder(this.control, at, this.control[at] + 1);
+    }
     this.end();
   }
 
@@ -372,19 +374,28 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
   }
 
   /** The one store that makes a mutation visible. A read-modify-write, as plain stores to what it frees follow: on
-   *  processors that reorder stores, a mere store would let those be seen first. */
+   *  processors that reorder stores, a mere store would let those be seen first.
+   *
+   *  Who found that an entry holds did so under an even change sequence: it is odd before the commit and another even
+   *  number after, so while it is what it was, no record of the shard has changed. */
   #commit(at: number, version: number): void {
+    const { control } = this;
+    const sequenceAt = this.at + At.changeSequence;
+    const sequence = control[sequenceAt];
+    storeInOrder(control, sequenceAt, sequence + 1);
     Atomics.exchange(this.memory.records, at + Record.version, version);
+    storeInOrder(control, sequenceAt, sequence + 2);
   }
 
-  /** Makes a name appear. Who cached its absence did so under an even sequence: it is odd before the commit and
-   *  another even one after, so no such answer outlives the commit. */
+  /** Makes a name appear. The insert sequence does for those who have found its absence what the change sequence does
+   *  for entries. */
   #appear(at: number, version: number): void {
+    const { control } = this;
     const sequenceAt = this.at + At.insertSequence;
-    const sequence = this.control[sequenceAt];
-    Atomics.store(this.control, sequenceAt, sequence + 1);
+    const sequence = control[sequenceAt];
+    storeInOrder(control, sequenceAt, sequence + 1);
     this.#commit(at, version);
-    Atomics.store(this.control, sequenceAt, sequence + 2);
+    storeInOrder(control, sequenceAt, sequence + 2);
     this.version = version;
   }
 

@@ -3,6 +3,7 @@ import { keyBytesInline, Record, Shard, Version } from './layout.ts';
 import { limits } from './limits.ts';
 import { EMPTY, idOf, indexSize, indexStart, isDescriptor, sameTag, tagOf } from './name-index.ts';
 import type { NameKey } from './name-key.ts';
+import { loadAfter, loadFirst } from './ordering.ts';
 import type { Owners } from './owners.ts';
 import type { ShardMemory } from './shard-memory.ts';
 import { readValue } from './value.ts';
@@ -13,8 +14,8 @@ import { readValue } from './value.ts';
  * The order a read relies on: the record's version is loaded before anything else of the record and again after
  * everything was copied. Equal and live means that nothing of it changed in between, as every change of a record's
  * words is enclosed by two different versions. (A version returns after 2^30 commits: a thread that was stopped for so
- * long in mid-read sees the count of wraps changed.) All loads are 32-bit words, which never tear. See `loadFirst` and
- * `loadOrdered` for processors that reorder loads.
+ * long in mid-read sees the count of wraps changed.) All loads are 32-bit words, which never tear. See ordering.ts
+ * for processors that reorder loads.
  */
 export class ShardReader {
   readonly memory: ShardMemory;
@@ -33,6 +34,10 @@ export class ShardReader {
 
   insertSequence(): number {
     return Atomics.load(this.memory.control, this.memory.at + Shard.insertSequence);
+  }
+
+  changeSequence(): number {
+    return Atomics.load(this.memory.control, this.memory.at + Shard.changeSequence);
   }
 
   wraps(): number {
@@ -122,7 +127,7 @@ export class ShardReader {
   /** Whether all that was loaded of a record, after this version of it, belongs to this version. */
   #isStill(version: number, at: number, wraps: number): boolean {
     const { memory } = this;
-    if (loadOrdered(memory.records, at + Record.version) !== version) return false;
+    if (loadAfter(memory.records, at + Record.version) !== version) return false;
     return memory.control[memory.at + Shard.wraps] === wraps;
   }
 
@@ -176,7 +181,7 @@ export class ShardReader {
       else entries.push({ record: id, version, kind: kindFound, name, text, owner, ownerEpoch });
     }
     for (let id = 1; id < used; id++) {
-      if (loadOrdered(memory.records, id * Record.words + Record.version) !== versions[id]) return undefined;
+      if (loadAfter(memory.records, id * Record.words + Record.version) !== versions[id]) return undefined;
     }
     for (const { owner, ownerEpoch } of entries) if (!this.#owners.alive(owner, ownerEpoch)) return undefined;
     if (memory.control[usedAt] !== used || this.wraps() !== wraps) return undefined;
@@ -201,7 +206,7 @@ export class ShardReader {
     if ((version & Version.live) === 0 || records[at + Record.born] !== born) return false;
     const alive = this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch]);
     // An update in between is no matter: the registration, and so what was read, stays the same.
-    return alive && (loadOrdered(records, at + Record.version) === version || this.isRegistration(id, born));
+    return alive && (loadAfter(records, at + Record.version) === version || this.isRegistration(id, born));
   }
 
   /** How many entries of a kind (0: of every kind) live; each is judged at its own moment. */
@@ -246,17 +251,4 @@ export interface RawEntry {
   readonly text: string | undefined;
   readonly owner: number;
   readonly ownerEpoch: number;
-}
-
-const privateWord = new Int32Array(new SharedArrayBuffer(4));
-
-/** The load of a version that all other loads of the record come after. (x86-64 keeps loads in order.) */
-function loadFirst(words: Int32Array, at: number): number {
-  return process.arch === 'x64' ? words[at] : Atomics.load(words, at);
-}
-
-/** A load that all loads before come before. */
-function loadOrdered(words: Int32Array, at: number): number {
-  if (process.arch !== 'x64') Atomics.add(privateWord, 0, 0);
-  return Atomics.load(words, at);
 }

@@ -12,6 +12,7 @@ const stepped = [
   'shared/guard.ts',
   'shared/lock.ts',
   'shared/name-index.ts',
+  'shared/ordering.ts',
   'shared/owners.ts',
   'shared/owner-table.ts',
   'shared/shard-memory.ts',
@@ -19,7 +20,7 @@ const stepped = [
   'shared/shard.ts',
   'shared/shard-reader.ts',
   'shared/value.ts',
-  'engine/resolution.ts',
+  'engine/entry.ts',
   'engine/resolver.ts',
 ];
 
@@ -38,6 +39,8 @@ export interface Mutant {
   readonly replace: string;
   /** Part of the name of a program that catches it. */
   readonly caughtBy?: string;
+  /** Preemptions it takes to catch it: 2 unless said. */
+  readonly bound?: number;
 }
 
 const loaded: string[] = [];

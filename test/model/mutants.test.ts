@@ -12,15 +12,16 @@ const test = suite('mutants');
 for (const mutant of mutants) {
   test(mutant.name, async () => {
     const source = await loadStepped(mutant);
+    const bound = mutant.bound ?? 2;
     const likely = programs.filter(({ name }) => mutant.caughtBy !== undefined && name.startsWith(mutant.caughtBy));
     const rest = programs.filter((program) => !likely.includes(program));
     const killer = [...likely, ...rest].find((program) => {
       try {
-        new Explorer(source, program, 2).explore();
+        new Explorer(source, program, bound).explore();
         return false;
       } catch (error) {
         if (!(error instanceof Counterexample)) throw error;
-        const replayed = new Explorer(source, program, 2);
+        const replayed = new Explorer(source, program, bound);
         assert.throws(
           () => replayed.replay(error.schedule),
           (again: Error) => again instanceof Counterexample,

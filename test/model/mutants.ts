@@ -89,41 +89,69 @@ export const mutants: readonly Mutant[] = [
     name: 'a name appears without moving the insert sequence',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'register | whereis, find, whereis: what one lookup has seen, no cached answer takes back',
-    find: `    Atomics.store(this.control, sequenceAt, sequence + 1);
+    find: `    storeInOrder(control, sequenceAt, sequence + 1);
     this.#commit(at, version);
-    Atomics.store(this.control, sequenceAt, sequence + 2);`,
+    storeInOrder(control, sequenceAt, sequence + 2);`,
     replace: '    this.#commit(at, version);',
   },
   {
     name: 'the insert sequence moves only after the name has appeared',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'register | whereis, find, whereis: what one lookup has seen, no cached answer takes back',
-    find: `    Atomics.store(this.control, sequenceAt, sequence + 1);
-    this.#commit(at, version);
-    Atomics.store(this.control, sequenceAt, sequence + 2);`,
-    replace: `    this.#commit(at, version);
-    Atomics.store(this.control, sequenceAt, sequence + 2);`,
+    find: `    storeInOrder(control, sequenceAt, sequence + 1);
+    this.#commit(at, version);`,
+    replace: `    this.#commit(at, version);`,
   },
   {
     name: 'an absence is cached whatever the insert sequence is',
     file: 'engine/resolver.ts',
     caughtBy: 'register | whereis twice: a cached absence ends with the registration',
-    find: 'return sequence & 1 ? undefined : this.#absence(reader, sequence);',
-    replace: 'return this.#absence(reader, reader.insertSequence());',
+    find: `      if (inserts & 1) return undefined;
+      const proof = { sequence: inserts,`,
+    replace: '      const proof = { sequence: reader.insertSequence(),',
   },
   {
     name: 'a cached answer is not checked against the owner',
-    file: 'engine/resolution.ts',
+    file: 'engine/entry.ts',
     caughtBy: 'an owner dies | whereis twice, register',
-    find: '      control[this.#ownerAt] === this.#ownerEpoch &&\n      control[this.#threadAt] === this.#threadEpoch &&\n',
+    find: 'if (!this.#owner.lives(control)) return false;',
     replace: '',
+  },
+  {
+    name: 'a cached answer is believed while a change is under way',
+    file: 'engine/entry.ts',
+    caughtBy: 'an update | whereis, list, whereis',
+    bound: 3,
+    find: 'const settled = (sequence: number): number => sequence & ~1;',
+    replace: 'const settled = (sequence: number): number => sequence;',
+  },
+  {
+    name: 'a cached answer is known to be right since after it was looked at',
+    file: 'engine/entry.ts',
+    caughtBy: 'an update of another name, then of this one',
+    find: '    this.#sequence = settled(sequence);\n    return true;',
+    replace: '    this.#sequence = settled(loadFirst(control, sequenceAt));\n    return true;',
+  },
+  {
+    name: 'a commit moves the change sequence only afterwards',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'an update | list, whereis',
+    find: '    storeInOrder(control, sequenceAt, sequence + 1);\n    Atomics.exchange',
+    replace: '    Atomics.exchange',
+  },
+  {
+    name: 'the thief of a lock does not even the change sequence',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'absent: register, killed | register',
+    find: 'for (const at of [this.at + At.changeSequence, this.at + At.insertSequence]) {',
+    replace: 'for (const at of [this.at + At.insertSequence]) {',
   },
   {
     name: 'the thief of a lock does not even the insert sequence',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'absent: register, killed | register',
-    find: 'if (sequence & 1) Atomics.store(this.control, this.at + At.insertSequence, sequence + 1);',
-    replace: '',
+    find: 'for (const at of [this.at + At.changeSequence, this.at + At.insertSequence]) {',
+    replace: 'for (const at of [this.at + At.changeSequence]) {',
   },
   {
     name: 'the thief of a lock repairs nothing',
@@ -229,7 +257,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a snapshot is taken in one pass',
     file: 'shared/shard-reader.ts',
     caughtBy: 'registered: register or update | list',
-    find: 'if (loadOrdered(memory.records, id * Record.words + Record.version) !== versions[id]) return undefined;',
+    find: 'if (loadAfter(memory.records, id * Record.words + Record.version) !== versions[id]) return undefined;',
     replace: 'void id;',
   },
   {

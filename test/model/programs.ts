@@ -110,6 +110,36 @@ export const programs: readonly Program[] = [
     names: [a, b, c],
   },
   {
+    name: 'two updates | whereis, update, whereis of two names: what is cached is right while others change',
+    setup: [...by(0, register(a, 'one'), register(b, 'two')), ...by(1, whereis(a), whereis(b))],
+    threads: [
+      [update(a, 'three'), update(b, 'four')],
+      [whereis(a), find(b), whereis(a), whereis(b)],
+    ],
+    names: [a, b],
+  },
+  {
+    name: 'an update | list, whereis: no cached answer takes back what was listed',
+    setup: [...by(0, register(a, 'one')), ...by(1, whereis(a))],
+    threads: [[update(a, 'two')], [list, whereis(a)]],
+    names: [a],
+  },
+  {
+    name: 'an update | whereis, list, whereis: nor one that was looked at while the change was under way',
+    setup: [...by(0, register(a, 'one')), ...by(1, whereis(a))],
+    threads: [[update(a, 'two')], [whereis(a), list, whereis(a)]],
+    names: [a],
+  },
+  {
+    name: 'an update of another name, then of this one | whereis, list, whereis',
+    setup: [...by(0, register(a, 'one'), register(b, 'two')), ...by(1, whereis(a))],
+    threads: [
+      [update(b, 'four'), update(a, 'three')],
+      [whereis(a), list, whereis(a)],
+    ],
+    names: [a, b],
+  },
+  {
     name: 'two updates | whereis twice: never back, never torn',
     setup: by(0, register(a, 'one')),
     threads: [

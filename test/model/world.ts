@@ -189,9 +189,10 @@ export class Actor {
     this.#start = this.own.copy();
   }
 
-  /** Back to where the program began. */
+  /** Back to where the program began. What it had cached then is looked up again: an answer changes as it is used. */
   reset(): void {
     this.own = this.#start.copy();
+    for (const name of this.#start.cache.keys()) this.own.cache.set(name, finish(this.resolver.resolve('k', name)));
     this.atomic = false;
     this.#hold();
   }
@@ -287,13 +288,13 @@ export class Actor {
   /** As `Registry.whereis` does it: what is cached, if it still holds, else looked up and cached. */
   *#whereis(name: string): Steps<Result> {
     const { cache } = this.own;
-    // biome-ignore lint/suspicious/noExplicitAny: a Resolution of the stepped source
-    let resolution = cache.get(name) as any;
-    if (resolution === undefined || !(yield* resolution.holds())) {
-      resolution = yield* this.resolver.resolve('k', name);
-      cache.set(name, resolution);
+    // biome-ignore lint/suspicious/noExplicitAny: a SharedEntry of the stepped source
+    let answer = cache.get(name) as any;
+    if (answer === undefined || !(yield* answer.holds(this.world.control))) {
+      answer = yield* this.resolver.resolve('k', name);
+      cache.set(name, answer);
     }
-    return resolution?.entry === undefined ? 'absent' : (resolution.entry.config as string);
+    return answer?.found === undefined ? 'absent' : (answer.found.config as string);
   }
 
   /** As `Owner.close` does it. */

@@ -108,6 +108,7 @@ export function auditShard(memory: ShardMemory): void {
   assert.is(control[at + Shard.guard + Guard.lock], 0, 'nobody holds the lock');
   assert.is(control[at + Shard.guard + Guard.op], 0, 'no mutation is half done');
   assert.is(control[at + Shard.insertSequence] & 1, 0, 'no name is about to appear');
+  assert.is(control[at + Shard.changeSequence] & 1, 0, 'no record is about to change');
   const live = auditRecords(memory);
   auditIndex(memory, live);
   auditArena(memory, blocksOf(memory, live));

@@ -1,0 +1,44 @@
+import type { Owner } from './owner.ts';
+
+/** In place of the registry's words once it is closed: nothing compares equal. */
+const noWords = new Int32Array(0);
+
+/** @internal What the objects of one attachment share: whether it is closed, and the words that answers are checked by. */
+export class Life {
+  words: Int32Array;
+  closed = false;
+  readonly closings: Closings = new Closings();
+
+  constructor(words: Int32Array) {
+    this.words = words;
+  }
+
+  end(): void {
+    this.closed = true;
+    this.words = noWords;
+  }
+}
+
+/** Owners of one thread whose close has begun. A `vm` time-out may cut it off anywhere, which skips `finally`:
+ *  so the thread's next turn looks whether each came to its end. */
+class Closings {
+  readonly #begun = new Set<Owner>();
+  #looks = false;
+
+  begin(owner: Owner): void {
+    this.#begun.add(owner);
+    if (this.#looks) return;
+    setImmediate(() => this.#look());
+    this.#looks = true;
+  }
+
+  end(owner: Owner): void {
+    this.#begun.delete(owner);
+  }
+
+  #look(): void {
+    this.#looks = false;
+    for (const owner of this.#begun) owner.requestSweepIfDead();
+    this.#begun.clear();
+  }
+}
