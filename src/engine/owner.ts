@@ -19,6 +19,7 @@ export class Owner implements Disposable {
   readonly #life: Life;
   readonly #registrations = new Map<string, Registration>();
   #untracked = false;
+  #registering = 0;
 
   /** @internal Made by `registry.owner`. */
   constructor(table: Table, slot: number, epoch: number, life: Life) {
@@ -41,7 +42,8 @@ export class Owner implements Disposable {
     try {
       for (const { shard, record, born } of this.#registrations.values())
         this.#table.shards[shard].sweepRecord(record, born);
-      if (!this.#untracked) this.#table.ownerTable.reclaim(this.slot, this.epoch + 1);
+      const tracked = !this.#untracked && this.#registering === 0;
+      if (tracked) this.#table.ownerTable.reclaim(this.slot, this.epoch + 1);
     } finally {
       this.#registrations.clear();
       this.requestSweepIfDead();
@@ -61,6 +63,17 @@ export class Owner implements Disposable {
   [inspect.custom](_depth: number, options: InspectOptions): string {
     const { slot, epoch, alive } = this;
     return show('Owner', { slot, epoch, alive }, options);
+  }
+
+  /** @internal A name is about to be registered for it: until `track` or `registered`, there may be one that is not known
+   *  here. (A `vm` time-out may cut it off in between.) */
+  registers(): void {
+    this.#registering++;
+  }
+
+  /** @internal Nothing was registered after all, or it is tracked. */
+  registered(): void {
+    this.#registering--;
   }
 
   /** @internal Remembers what to free at the end; with very many names that is left to the coordinator's sweep. */

@@ -57,8 +57,9 @@ export class Registration implements Disposable, AsyncDisposable {
   /** Takes the name back. @returns false when it was no longer active; doing it twice is no error.
    *  @throws {RegistryError} `BUSY` */
   unregister(): boolean {
+    const removed = this.#host.remove(this); // first: when it ends in BUSY, all else stays set up
     for (const cleanup of this.cleanups.splice(0)) cleanup();
-    return this.#host.remove(this);
+    return removed;
   }
 
   [Symbol.dispose](): void {

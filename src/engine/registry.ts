@@ -66,6 +66,8 @@ export class Registry implements Disposable, AsyncDisposable {
   #lastKind: string | undefined;
   #lastNames = new KindCache();
   readonly #life: Life;
+  /** The owner that `owner` is about to hand out; slot -1: none. */
+  readonly #claim = { slot: -1, epoch: 0 };
   #closing: Promise<void> | undefined;
 
   private constructor(handle: RegistryHandle, opener: boolean) {
@@ -213,16 +215,27 @@ export class Registry implements Disposable, AsyncDisposable {
   owner(): Owner {
     this.#checkOpen();
     const table = this.#table;
-    let slot = table.ownerTable.claimOwner(table.slot, table.epoch);
+    this.#freeOrphan();
+    let slot = table.ownerTable.claimOwner(table.slot, table.epoch, this.#claim);
     if (slot === -1) {
       for (const _ of table.sweepDead());
-      slot = table.ownerTable.claimOwner(table.slot, table.epoch);
+      slot = table.ownerTable.claimOwner(table.slot, table.epoch, this.#claim);
     }
     if (slot === -1) {
       const max = table.owners.ownersMax;
       throw new RegistryError('OWNERS_FULL', `${max} owners are alive: close some or raise ownersMax`);
     }
-    return this.#ownerOf(slot, table.owners.epoch(slot));
+    const owner = this.#ownerOf(slot, table.owners.epoch(slot));
+    this.#claim.slot = -1;
+    return owner;
+  }
+
+  /** Ends an owner that nobody got: a `vm` time-out cut the call off that had claimed its row. */
+  #freeOrphan(): void {
+    const { slot, epoch } = this.#claim;
+    if (slot === -1) return;
+    this.#claim.slot = -1;
+    if (this.#table.owners.kill(slot, epoch)) this.#table.ownerTable.reclaim(slot, epoch + 1);
   }
 
   #ownerOf(slot: number, epoch: number): Owner {
@@ -343,25 +356,31 @@ export class Registry implements Disposable, AsyncDisposable {
       throw ownerDead(kind, id);
     }
     key.encode(kinds.intern(kind), id);
-    const shardNumber = table.shardOf(key.hash);
-    const shard = table.shards[shardNumber];
-    const outcome = shard.register(key, owner.slot, owner.epoch, config, update);
-    if (outcome === Outcome.taken) return undefined;
-    if (outcome === Outcome.full) throw tableFull('register', kind, id, shard);
-    const registration = new Registration(this.#host, kind, id, shardNumber, shard.record, shard.born);
-    if (!owner.alive) {
-      // It died between the two looks (the registry was closed, or this thread was thought dead): leave no entry.
-      shard.sweepRecord(registration.record, registration.born);
-      this.#checkOpen();
-      throw ownerDead(kind, id);
+    owner.registers();
+    try {
+      const shardNumber = table.shardOf(key.hash);
+      const shard = table.shards[shardNumber];
+      const outcome = shard.register(key, owner.slot, owner.epoch, config, update);
+      if (outcome === Outcome.taken) return undefined;
+      if (outcome === Outcome.full) throw tableFull('register', kind, id, shard);
+      const registration = new Registration(this.#host, kind, id, shardNumber, shard.record, shard.born);
+      if (!owner.alive) {
+        // It died between the two looks (the registry was closed, or this thread was thought dead): leave no entry.
+        shard.sweepRecord(registration.record, registration.born);
+        this.#checkOpen();
+        throw ownerDead(kind, id);
+      }
+      this.#track(registration, owner);
+      if (signal !== undefined) this.#aborts.add(registration, signal);
+      return registration;
+    } finally {
+      owner.registered();
     }
-    if (owner !== this.#self) this.#track(registration, owner);
-    if (signal !== undefined) this.#aborts.add(registration, signal);
-    return registration;
   }
 
-  /** An owner that closes frees its names at once, so it must know them. */
+  /** An owner that closes frees its names at once, so it must know them. (A thread does not: it is swept.) */
   #track(registration: Registration, owner: Owner): void {
+    if (owner === this.#self) return;
     owner.track(registration);
     registration.cleanups.push(() => owner.forget(registration));
   }

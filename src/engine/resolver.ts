@@ -1,4 +1,6 @@
-import { Shard as At, Header, OwnerRow, Record, RegistryState } from '../shared/layout.ts';
+import { corrupt } from '../shared/errors.ts';
+import { Shard as At, Header, Record, RegistryState } from '../shared/layout.ts';
+import { limits } from '../shared/limits.ts';
 import { versionToken } from '../shared/shard.ts';
 import type { RawEntry, ShardReader } from '../shared/shard-reader.ts';
 import type { Table } from '../shared/table.ts';
@@ -42,23 +44,26 @@ export class Resolver {
     const shard = this.#shardOf(kind, id);
     if (shard === undefined) return undefined;
     const { reader } = shard;
-    // All before the read: a change in between makes the answer look stale, never fresh.
-    const inserts = reader.insertSequence();
-    const sequence = reader.changeSequence();
-    const wraps = reader.wraps();
-    const record = reader.read(this.#table.key);
-    if (record === 0) {
-      if (inserts & 1) return undefined;
-      const proof = { sequence: inserts, versionAt: 0, version: 0, wraps };
-      return new SharedEntry(kind, id, -1, undefined, this.#nobody, shard.absences, proof);
+    for (let retries = 0; retries < limits.readRetriesMax; retries++) {
+      // All before the read: a change in between makes the answer look stale, never fresh.
+      const inserts = reader.insertSequence();
+      const sequence = reader.changeSequence();
+      const wraps = reader.wraps();
+      const record = reader.read(this.#table.key);
+      if (record === 0) {
+        if (inserts & 1) return undefined;
+        const proof = { sequence: inserts, versionAt: 0, version: 0, wraps };
+        return new SharedEntry(kind, id, -1, undefined, this.#nobody, shard.absences, proof);
+      }
+      const { version, text, memory } = reader;
+      const owner = this.owner(reader.owner, reader.ownerEpoch);
+      if (shard.entries.records !== memory.records) shard.entries.records = memory.records; // it has grown
+      // The owner's words were read last: if it has died since, they may be those of its slot's next tenant.
+      if (!this.#table.owners.alive(reader.owner, reader.ownerEpoch)) continue;
+      const proof = { sequence, versionAt: record * Record.words + Record.version, version, wraps };
+      return new SharedEntry(kind, id, versionToken(record, version), text, owner, shard.entries, proof);
     }
-    const { version, text, memory } = reader;
-    const owner = this.owner(reader.owner, reader.ownerEpoch);
-    if (shard.entries.records !== memory.records) shard.entries.records = memory.records; // it has grown
-    const proof = { sequence, versionAt: record * Record.words + Record.version, version, wraps };
-    const entry = new SharedEntry(kind, id, versionToken(record, version), text, owner, shard.entries, proof);
-    // The owner's words were read last: if it has died since, they may be those of its slot's next tenant.
-    return this.#table.owners.alive(reader.owner, reader.ownerEpoch) ? entry : this.resolve(kind, id);
+    throw corrupt(`the owner of a name of kind ${kind} changes without end`);
   }
 
   /** Whether a name is registered: no value is copied. */
@@ -88,12 +93,10 @@ export class Resolver {
   owner(slot: number, epoch: number): SharedOwner {
     const kept = this.#owners[slot & (OWNERS_KEPT - 1)];
     if (kept?.info.slot === slot && kept.info.epoch === epoch) return kept;
-    const { control, owners } = this.#table;
+    const { owners } = this.#table;
     const thread = owners.thread(slot);
-    const epochAt = owners.epochAt(slot);
-    const threadEpoch = control[epochAt - OwnerRow.epoch + OwnerRow.threadEpoch];
     const info = { threadId: owners.threadIdOf(thread), slot, epoch };
-    const owner = new SharedOwner(info, epochAt, owners.epochAt(thread), threadEpoch);
+    const owner = new SharedOwner(info, owners.epochAt(slot), owners.epochAt(thread), owners.threadEpoch(slot));
     this.#owners[slot & (OWNERS_KEPT - 1)] = owner;
     return owner;
   }

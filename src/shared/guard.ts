@@ -1,4 +1,4 @@
-import { assert, corrupt } from './errors.ts';
+import { assert, corrupt, isCorrupt } from './errors.ts';
 import { Guard as At, journalPairsMax } from './layout.ts';
 import { Lock } from './lock.ts';
 import type { Owners } from './owners.ts';
@@ -61,11 +61,8 @@ export abstract class Guarded {
 
   /** Gives the lock back. What threw half-way is repaired first, so an exception leaves the old state or the new. */
   leave(): void {
-    try {
-      if (this.control[this.#at + At.op] !== 0) this.#repair();
-    } finally {
-      this.lock.release();
-    }
+    if (this.control[this.#at + At.op] !== 0) this.#repairTaken();
+    this.lock.release();
   }
 
   /** Repairs and frees the lock if that tenant of that thread slot holds it. */
@@ -87,12 +84,13 @@ export abstract class Guarded {
   }
 
   /** What cannot be repaired is corrupt: everybody shall be told so, by the operation that stays, and nobody wait for
-   *  the lock. */
+   *  the lock. A repair that is cut off otherwise (the stack is full) keeps it: it is an abandoned lock then, to be taken
+   *  back and repaired. */
   #repairTaken(): void {
     try {
       this.#repair();
     } catch (error) {
-      this.lock.release();
+      if (isCorrupt(error)) this.lock.release();
       throw error;
     }
   }
@@ -100,7 +98,7 @@ export abstract class Guarded {
   #repair(): void {
     const op = this.control[this.#at + At.op];
     if (op !== 0) this.repairOperation(op);
-    assert(this.control[this.#at + At.op] === 0, 'a repair ends its operation');
+    if (this.control[this.#at + At.op] !== 0) throw corrupt(`operation ${op} does not end`);
   }
 
   /** Declares the mutation: the commit is a store over `before`, elsewhere. `slot` is what the clean-up needs besides. */
@@ -160,7 +158,7 @@ export abstract class Guarded {
   }
 
   /** Journals `array[at]`, then writes it. The length is counted before the write, so every changed word is in. */
-  protected set(space: number, array: Int32Array<SharedArrayBuffer>, at: number, value: number): void {
+  protected setWord(space: number, array: Int32Array<SharedArrayBuffer>, at: number, value: number): void {
     this.#note(space, at, array[at]);
     array[at] = value;
   }

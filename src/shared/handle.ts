@@ -55,14 +55,18 @@ export function checkHandle({ control, shards }: TableBuffers): void {
   const map = new ControlMap(words[Header.shards], words[Header.threadsMax], words[Header.ownersMax]);
   const pagesMax = words[Header.pagesPerShardMax];
   const configBytesMax = words[Header.configBytesMax];
+  const min = Stamp.words * 4;
   const max = shardBytesMax(words[Header.entriesPerShardMax], pagesMax);
   const whole =
     control.byteLength === map.words * 4 &&
     configBytesMax >= 1 &&
     configBytesMax <= limits.configBytesMax &&
     shards.length === words[Header.shards] &&
-    shards.every((shard) =>
-      parts.every((part) => shard?.[part] instanceof SharedArrayBuffer && shard[part].maxByteLength === max[part]),
+    Array.from(shards).every((shard) =>
+      parts.every((part) => {
+        const buffer: unknown = shard?.[part];
+        return buffer instanceof SharedArrayBuffer && buffer.maxByteLength === max[part] && buffer.byteLength >= min;
+      }),
     ) &&
     areStamped(words, shards);
   if (!whole) throw refuse('the handle is damaged, or has buffers of another registry');

@@ -49,9 +49,10 @@ export class Kinds {
         );
       }
       const row = this.#rowsAt + count * KindRow.words;
-      const encoded = Buffer.from(kind, 'utf8');
-      this.#words[row + KindRow.byteLength] = encoded.length;
-      new Uint8Array(this.#words.buffer, (row + KindRow.bytes) * 4, encoded.length).set(encoded);
+      const encoded = Buffer.alloc(limits.nameBytesMax + 1);
+      const byteLength = encoded.write(kind, 'utf8');
+      this.#words[row + KindRow.byteLength] = byteLength;
+      for (let n = 0; n < byteLength; n += 4) this.#words[row + KindRow.bytes + n / 4] = encoded.readInt32LE(n);
       Atomics.store(this.#words, Header.kinds, count + 1);
     } finally {
       this.#guard.leave();
@@ -73,10 +74,11 @@ export class Kinds {
       const row = this.#rowsAt + (id - 1) * KindRow.words;
       const byteLength = this.#words[row + KindRow.byteLength];
       if (byteLength < 1 || byteLength > limits.nameBytesMax) throw corrupt(`kind ${id} of ${byteLength} bytes`);
-      const bytes = new Uint8Array(this.#words.buffer, (row + KindRow.bytes) * 4, byteLength);
-      const name = Buffer.from(bytes).toString('utf8');
-      this.#names.push(name);
+      const bytes = Buffer.alloc(limits.nameBytesMax + 1);
+      for (let n = 0; n < byteLength; n += 4) bytes.writeInt32LE(this.#words[row + KindRow.bytes + n / 4], n);
+      const name = bytes.toString('utf8', 0, byteLength);
       this.#ids.set(name, id);
+      this.#names.push(name); // last: a `vm` time-out may cut this off, and then it is read again
     }
   }
 }

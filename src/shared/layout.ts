@@ -24,7 +24,7 @@ export const LAYOUT_VERSION = 1;
 /** The first words of each of a shard's buffers: what it belongs to, and as what. */
 export const Stamp = { identity: 0, shard: 4, part: 5, words: 6 } as const;
 
-/** Words 0–63 of the control buffer. Written once by `create` before any other thread can know the buffer,
+/** Words 0–63 of the control buffer. Written once by `allocateTable` before any other thread can know the buffer,
  *  except for the lines marked with their writer. */
 export const Header = {
   magic: 0,
@@ -39,13 +39,13 @@ export const Header = {
   hashKey: 8,
   /** Four words: the registry's random identity. */
   identity: 10,
-  /** A line of its own. `RegistryState`, written once more, by `close`. */
+  /** A line apart from those that never change. `RegistryState`, written once more, by `close`. */
   state: 16,
   /** Number of kind rows that are complete. Written under the control lock, after the row. */
   kinds: 17,
   /** Deaths so far, of owners and threads, counted after the fact: a hint that there is something to sweep. */
   deaths: 18,
-  /** A line of its own: how often a coordinator was started. See workers/coordinator-link.ts. */
+  /** A line for asking: how often a coordinator was started. See workers/coordinator-link.ts. */
   coordinatorGeneration: 32,
   /** How often the coordinator was asked for something: it waits for the next time. */
   requests: 33,
@@ -75,7 +75,7 @@ export const Guard = {
 export const journalPairsMax = 320;
 const guardWords = Guard.journal + 2 * journalPairsMax;
 
-/** The control block: its lock orders attaching, owner slots and new kinds. */
+/** The control block: its lock orders owner slots, the freeing of rows and new kinds. (Attaching takes none.) */
 export const Control = {
   guard: 0,
   /** Owner rows ever used beyond the threads' rows, and the head of the list of free ones (0: none). */

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { isMainThread } from 'node:worker_threads';
 import { assert, RegistryError } from './errors.ts';
 import { limits } from './limits.ts';
@@ -93,16 +94,17 @@ export class Lock {
       }
       const sleeping = word | CONTENDED;
       if (word !== sleeping && Atomics.compareExchange(words, at, word, sleeping) !== word) continue;
-      if (Atomics.wait(words, at, sleeping, limits.lockSliceMs) !== 'timed-out') continue;
+      const woken = Atomics.wait(words, at, sleeping, limits.lockSliceMs) !== 'timed-out';
+      const now = performance.now();
+      waited += Math.min(now - lookedAt, limits.lockSliceCountedMs);
+      lookedAt = now;
+      if (woken && waited <= this.waitMs) continue;
       const holder = holderOf(word);
       if (this.#isOfEarlierTenant(word) || this.#owners.threadEnded(holder)) {
         // Only the word that was seen is replaced: a lock that changed hands meanwhile is somebody's own.
         if (Atomics.compareExchange(words, at, sleeping, mine) === sleeping) return true;
         continue;
       }
-      const now = performance.now();
-      waited += Math.min(now - lookedAt, limits.lockSliceCountedMs);
-      lookedAt = now;
       // Again and again: the lock may have come into other hands, or there was nobody to pass the question on.
       if (waited > askAtMs) {
         askAtMs = waited + limits.lockSuspectMs;

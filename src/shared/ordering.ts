@@ -19,6 +19,12 @@ export function loadAfter(words: Int32Array, at: number): number {
   return Atomics.load(words, at);
 }
 
+/** Keeps later plain stores behind a read-modify-write: elsewhere its own store may be seen after them, but never after a
+ *  later atomic load, which in turn comes before them. */
+export function settleStores(): void {
+  if (!keepsOrder) Atomics.load(privateWord, 0);
+}
+
 /** A store that comes after all stores before it and before all after it. */
 export function storeInOrder(words: Int32Array, at: number, value: number): void {
   if (keepsOrder) words[at] = value;

@@ -15,7 +15,13 @@ import type { Owners } from './owners.ts';
 
 const Operation = { claimOwner: 1, reclaim: 2 } as const;
 
-/** Hands out the rows, under the control lock. */
+/** A row that is being claimed: so that it can be freed if nobody comes to hear of it. */
+export interface OwnerClaim {
+  slot: number;
+  epoch: number;
+}
+
+/** Hands out rows and takes them back, under the control lock; but a thread that attaches claims its row without. */
 export class OwnerTable extends Guarded {
   readonly #map: ControlMap;
   readonly #owners: Owners;
@@ -104,6 +110,7 @@ export class OwnerTable extends Guarded {
       for (let slot = COORDINATOR_SLOT + 1; slot < this.#owners.threadsMax; slot++) {
         const claim = this.#openClaim(slot);
         if (claim <= 0 || kernelThreadState({ tid: claim, startTicks: 0 }) !== 'gone') continue;
+        if (this.#openClaim(slot) !== claim) continue; // it came alive before it ended: then its row is buried
         this.control[this.#info(slot) + ThreadInfo.startTicks] = 0;
         Atomics.compareExchange(this.control, this.#info(slot) + ThreadInfo.claim, claim, 0);
       }
@@ -112,8 +119,9 @@ export class OwnerTable extends Guarded {
     }
   }
 
-  /** Claims a row for an owner that dies with `thread`. @returns its slot, or -1 when all are taken. */
-  claimOwner(thread: number, threadEpoch: number): number {
+  /** Claims a row for an owner that dies with `thread`. `claim` is told of it before it is alive.
+   *  @returns its slot, or -1 when all are taken. */
+  claimOwner(thread: number, threadEpoch: number, claim?: OwnerClaim): number {
     const words = this.control;
     this.enter();
     try {
@@ -126,6 +134,7 @@ export class OwnerTable extends Guarded {
       const isOwnerRow = slot >= this.#owners.threadsMax && slot <= this.#owners.threadsMax + used;
       if (!isOwnerRow || (epoch & OwnerState.mask) !== OwnerState.free)
         throw corrupt(`owner row ${slot} as a free one`);
+      if (claim !== undefined) [claim.slot, claim.epoch] = [slot, epoch + OwnerState.alive];
       this.begin(Operation.claimOwner, slot, epoch, 0);
       if (free === 0) this.setControl(this.#map.control + Control.ownersUsed, used + 1);
       else this.setControl(this.#map.control + Control.ownerFree, words[row + OwnerRow.nextFree]);

@@ -30,7 +30,12 @@ export class Owners {
   }
 
   thread(slot: number): number {
-    return this.#words[this.#map.owners + slot * OwnerRow.words + OwnerRow.thread];
+    return loadFirst(this.#words, this.#map.owners + slot * OwnerRow.words + OwnerRow.thread);
+  }
+
+  /** The epoch that the thread of `slot` had when the owner was made. */
+  threadEpoch(slot: number): number {
+    return loadFirst(this.#words, this.#map.owners + slot * OwnerRow.words + OwnerRow.threadEpoch);
   }
 
   /** Whether that tenancy lives. `thread` and `threadEpoch` are read before the epoch is compared: they are written
@@ -51,6 +56,7 @@ export class Owners {
   /** Ends a tenancy: everything it owns stops resolving, in every thread, by this one store.
    *  @returns false when it had ended before; a later tenant of the slot is never harmed. */
   kill(slot: number, epoch: number): boolean {
+    if (!this.isAlive(epoch)) return false;
     if (Atomics.compareExchange(this.#words, this.epochAt(slot), epoch, epoch + 1) !== epoch) return false;
     Atomics.add(this.#words, Header.deaths, 1);
     return true;

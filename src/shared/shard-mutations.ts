@@ -17,7 +17,7 @@ import {
   TOMBSTONE,
 } from './name-index.ts';
 import type { NameKey } from './name-key.ts';
-import { storeInOrder } from './ordering.ts';
+import { settleStores, storeInOrder } from './ordering.ts';
 import type { Owners } from './owners.ts';
 import type { ShardMemory } from './shard-memory.ts';
 import { storedValueBytes, valueBytes, writeValue } from './value.ts';
@@ -36,6 +36,8 @@ export const Outcome = {
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
 const Operation = { insert: 1, replace: 2, update: 3, remove: 4, resize: 5 } as const;
+/** Those whose commit is a record's version. */
+const recordOperations: readonly number[] = [Operation.insert, Operation.replace, Operation.update, Operation.remove];
 
 /**
  * The mutations of one shard, for who holds its lock. Each commits by one store of a record's version (a resize: of the
@@ -177,7 +179,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     records[at + Record.meta] = key.meta;
     records[at + Record.owner] = owner;
     records[at + Record.ownerEpoch] = ownerEpoch;
-    this.set(Space.records, records, at + Record.born, version); // journaled: it may hold a free record's link
+    this.setWord(Space.records, records, at + Record.born, version); // journaled: it may hold a free record's link
     records[at + Record.value] = block;
     if (nameBlock === 0) {
       for (let n = 0; n < Record.keyWords; n++) records[at + Record.key + n] = n < key.wordLength ? key.words[n] : 0;
@@ -190,7 +192,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     this.#add(At.entries, 1);
     this.#add(At.registrations, 1);
     // The slot may be seen as soon as it is stored: it leads to a vacant record, which readers pass over.
-    this.set(Space.index, memory.index, slotAt, entryWord(key.hash, id));
+    this.setWord(Space.index, memory.index, slotAt, entryWord(key.hash, id));
     this.#appear(at, version);
     this.end();
     this.record = id;
@@ -272,20 +274,20 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     if (word !== entryWord(records[at + Record.hash], id)) throw corrupt(`record ${id} is not in index slot ${slot}`);
     if (index[start + ((slot + 1) & mask)] === EMPTY) {
       // Whoever passes here would end at the next slot: so he may end here, and at the tombstones before.
-      this.set(Space.index, index, start + slot, EMPTY);
+      this.setWord(Space.index, index, start + slot, EMPTY);
       let cleared = 0;
       let previous = (slot - 1) & mask;
       while (index[start + previous] === TOMBSTONE && cleared < limits.tombstonesClearedMax) {
-        this.set(Space.index, index, start + previous, EMPTY);
+        this.setWord(Space.index, index, start + previous, EMPTY);
         previous = (previous - 1) & mask;
         cleared++;
       }
       if (cleared > 0) this.#add(At.tombstones, -cleared);
     } else {
-      this.set(Space.index, index, start + slot, TOMBSTONE);
+      this.setWord(Space.index, index, start + slot, TOMBSTONE);
       this.#add(At.tombstones, 1);
     }
-    this.set(Space.records, records, at + Record.born, this.control[this.at + At.recordFree]);
+    this.setWord(Space.records, records, at + Record.born, this.control[this.at + At.recordFree]);
     this.setControl(this.at + At.recordFree, id);
     this.#add(At.entries, -1);
     this.#add(At.removals, 1);
@@ -347,7 +349,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
   }
 
   #repairRecord(op: number, id: number, before: number): void {
-    if (op < Operation.insert || op > Operation.remove) throw corrupt(`operation ${op}`);
+    if (!recordOperations.includes(op)) throw corrupt(`operation ${op}`);
     const at = this.memory.recordAt(id);
     const version = this.memory.records[at + Record.version];
     if (version === before) {
@@ -373,8 +375,8 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     return Outcome.full;
   }
 
-  /** The one store that makes a mutation visible. A read-modify-write, as plain stores to what it frees follow: on
-   *  processors that reorder stores, a mere store would let those be seen first.
+  /** The one store that makes a mutation visible. A read-modify-write, and settled, as plain stores to what it frees
+   *  follow: on processors that reorder stores, a mere store would let those be seen first.
    *
    *  Who found that an entry holds did so under an even change sequence: it is odd before the commit and another even
    *  number after, so while it is what it was, no record of the shard has changed. */
@@ -385,6 +387,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     storeInOrder(control, sequenceAt, sequence + 1);
     Atomics.exchange(this.memory.records, at + Record.version, version);
     storeInOrder(control, sequenceAt, sequence + 2);
+    settleStores();
   }
 
   /** Makes a name appear. The insert sequence does for those who have found its absence what the change sequence does
@@ -444,7 +447,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     return this.memory.arena;
   }
   setArena(at: number, value: number): void {
-    this.set(Space.arena, this.memory.arena, at, value);
+    this.setWord(Space.arena, this.memory.arena, at, value);
   }
   override setControl(at: number, value: number): void {
     super.setControl(at, value);

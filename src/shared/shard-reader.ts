@@ -202,11 +202,13 @@ export class ShardReader {
   isRegistration(id: number, born: number): boolean {
     const at = this.memory.recordAt(id);
     const { records } = this.memory;
-    const version = Atomics.load(records, at + Record.version);
-    if ((version & Version.live) === 0 || records[at + Record.born] !== born) return false;
-    const alive = this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch]);
-    // An update in between is no matter: the registration, and so what was read, stays the same.
-    return alive && (loadAfter(records, at + Record.version) === version || this.isRegistration(id, born));
+    for (let retries = 0; retries < limits.readRetriesMax; retries++) {
+      const version = Atomics.load(records, at + Record.version);
+      if ((version & Version.live) === 0 || records[at + Record.born] !== born) return false;
+      if (!this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) return false;
+      if (loadAfter(records, at + Record.version) === version) return true;
+    }
+    throw corrupt(`record ${id} changes without end`);
   }
 
   /** How many entries of a kind (0: of every kind) live; each is judged at its own moment. */

@@ -128,12 +128,15 @@ export class Table {
   /** A thread has ended: all it owned vanishes, its locks are repaired and freed, a sweep is asked for.
    *  @throws {RegistryError} `CORRUPT` when a lock could not be repaired; all the rest is done then, too */
   endThread(threadId: number): void {
-    const isOfThread = (slot: number) =>
-      this.owners.isAlive(this.owners.epoch(slot)) && this.owners.threadIdOf(slot) === threadId;
-    const slots = Array.from({ length: this.owners.threadsMax }, (_, slot) => slot).filter(isOfThread);
+    // The epoch is looked at once: by the time of the burial the row may have been freed, and have its next tenant.
+    const attachments: { slot: number; epoch: number }[] = [];
+    for (let slot = 0; slot < this.owners.threadsMax; slot++) {
+      const epoch = this.owners.epoch(slot);
+      if (this.owners.isAlive(epoch) && this.owners.threadIdOf(slot) === threadId) attachments.push({ slot, epoch });
+    }
     this.ownerTable.freeClaimOf(threadId);
-    if (slots.length > 0 || this.ownerTable.hasOpenClaims()) this.requestSweep();
-    forAll(slots, (slot) => this.bury(slot, this.owners.epoch(slot)));
+    if (attachments.length > 0 || this.ownerTable.hasOpenClaims()) this.requestSweep();
+    forAll(attachments, ({ slot, epoch }) => this.bury(slot, epoch));
   }
 
   /** The same for one attachment of it. */

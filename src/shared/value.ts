@@ -35,7 +35,9 @@ export function writeValue(memory: ShardMemory, block: number, config: EncodedCo
   let page = start / pageBytes;
   let from = 0;
   for (let skip = HEADER_BYTES; from < encoded.length; skip = 0) {
-    from += encoded.copy(bytes, page * pageBytes + skip, from, from + pageBytes - skip);
+    const copied = encoded.copy(bytes, page * pageBytes + skip, from, from + pageBytes - skip);
+    if (copied === 0) throw corrupt(`page ${page} of a value`);
+    from += copied;
     page = memory.arena[page * Page.words + Page.next];
   }
 }

@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isCorrupt, RegistryError } from '../shared/errors.ts';
 import { limits } from '../shared/limits.ts';

@@ -2,7 +2,7 @@ import { tablePages } from '../../src/shared/arena.ts';
 import { Control, Guard, Header, OwnerRow, Page, pageBytes, Shard } from '../../src/shared/layout.ts';
 import { type Event, isLinearizable, type State, stateAfter } from './linearizability.ts';
 import type { SteppedSource } from './load.ts';
-import { $kill, $reviveAll, $run, type Access, describePlace, type Place } from './runtime.ts';
+import { $kill, $reviveAll, $run, type Access, describePlace, $isKernel as isKernel, type Place } from './runtime.ts';
 import { type Guide, metBefore, Search, Walk } from './search.ts';
 import { type Actor, type Operation, World } from './world.ts';
 
@@ -49,6 +49,9 @@ export class Counterexample extends Error {
     this.schedule = schedule;
   }
 }
+
+/** A schedule is not one of the program as it stands: nothing is known about what it would find. */
+export class MisfitError extends Error {}
 
 const STEPS_MAX = 50_000;
 const TIMEOUTS_MAX = 100;
@@ -115,7 +118,7 @@ export class Explorer {
     this.#initial = stateAfter(this.#history);
     this.#undo.length = 0;
     this.#touched.clear();
-    this.#world.claims.clear();
+    this.#world.keep();
     for (const actor of this.#world.actors) actor.keep();
   }
   readonly #initial: State;
@@ -141,7 +144,7 @@ export class Explorer {
     return { interleavings: count, runs: count, states: 0, places: this.#shared.size, passes: 1 };
   }
 
-  /** One interleaving again. @throws {Counterexample} */
+  /** One interleaving again, from its start to its end. @throws {Counterexample} @throws {MisfitError} */
   replay(schedule: Schedule): void {
     this.#run(new Walk(() => 0), schedule);
   }
@@ -165,6 +168,7 @@ export class Explorer {
     let early = EARLY_TIMEOUTS;
     const ran: [thread: number, steps: number][] = [];
     const lines = script?.map(([thread, steps]) => ({ thread, steps }));
+    let beyond = false;
     const choose = (options: number, going: boolean): number =>
       options === 1 ? 0 : guide.choose(options, going, left, () => this.#stateOf(current, wrote, early));
 
@@ -175,9 +179,12 @@ export class Explorer {
         let next = current;
         let die = false;
         const line = lines?.find(({ steps }) => steps >= 0);
+        beyond ||= lines !== undefined && line === undefined && state.includes('ready');
         if (line !== undefined) {
           next = line.thread;
           die = line.steps === 0;
+          if (state[next] !== 'ready') throw new MisfitError(`thread ${next} is ${state[next] ?? 'not there'}`);
+          if (die && kill !== next) throw new MisfitError(`thread ${next} is not killed in this program`);
           line.steps = line.steps > 1 ? line.steps - 1 : -1;
         } else if (!goes) {
           const ready = others(-1, runs);
@@ -187,6 +194,14 @@ export class Explorer {
             if (next === -1) break;
             if (++timeouts > TIMEOUTS_MAX) throw new Error('a thread waits without end');
           }
+        } else if (
+          kill !== undefined &&
+          kill !== current &&
+          state[kill] === 'ready' &&
+          this.#asksAbout(kill, pending[current])
+        ) {
+          // The moment of a death matters where the kernel is asked for it: the thread may have stopped for long.
+          if (this.#dead.size === 0 && choose(2, true) === 1) [next, die] = [kill, true];
         } else if (!this.#world.actors[current].atomic) {
           const killable = kill === current && wrote && this.#dead.size === 0;
           const interrupted = left > 0 && this.#isShared(pending[current]);
@@ -209,10 +224,11 @@ export class Explorer {
           this.#dead.add(next);
           $kill(next);
           ran.push([next, 0]);
-          current = -1;
+          if (next === current) current = -1;
           continue;
         }
-        if (next === current && ran.length > 0) ran[ran.length - 1][1]++;
+        // Not by `current`: it goes on behind the line of a thread that was killed meanwhile.
+        if (ran.at(-1)?.[0] === next) ran[ran.length - 1][1]++;
         else ran.push([next, 1]);
         current = next;
         const access = pending[next];
@@ -224,9 +240,11 @@ export class Explorer {
         } else pending[next] = value;
       }
       this.#finish();
+      if (beyond) throw new MisfitError('it ends before the threads do, and nothing has failed');
       return true;
     } catch (error) {
       if (error === metBefore) return false;
+      if (error instanceof MisfitError) throw error;
       throw new Counterexample(this.#program, (error as Error).message, ran, this.#history);
     } finally {
       this.#reset();
@@ -251,22 +269,43 @@ export class Explorer {
     this.#alone(observer, { op: 'settle' });
     for (const name of this.#program.names) this.#alone(observer, { op: 'whereis', name });
     this.#world.audit();
-    const signature = this.#history.map(({ start, end, result }) => `${start} ${end} ${result}`).join();
+    const signature = this.#history
+      .map(
+        ({ thread, operation, start, end, result }) =>
+          `${thread} ${JSON.stringify(operation)} ${start} ${end} ${result}`,
+      )
+      .join();
     if (this.#sound.has(signature)) return;
     if (!isLinearizable(this.#history, this.#initial))
       throw new Error('no order of these operations gives these answers');
     this.#sound.add(signature);
   }
 
+  /** One operation after the other. Each starts at its first access and not before: a thread may be interrupted between
+   *  the end of one and the start of the next. */
   *#main(actor: Actor, operations: readonly Operation[]): Generator<Access, void, string | undefined> {
     for (const operation of operations) {
-      const event: Event = { thread: actor.thread, operation, start: this.#clock++, end: undefined, result: undefined };
-      this.#history.push(event);
-      this.#events = mix(this.#events, actor.thread);
-      event.result = yield* actor.perform(operation);
+      const steps = actor.perform(operation);
+      let step = steps.next();
+      if (!step.done) step.value.begins = true;
+      let event: Event | undefined;
+      while (!step.done) {
+        const answer = yield step.value;
+        event ??= this.#start(actor, operation);
+        step = steps.next(answer);
+      }
+      event ??= this.#start(actor, operation);
+      event.result = step.value;
       event.end = this.#clock++;
       this.#events = mix(this.#events, -1 - actor.thread);
     }
+  }
+
+  #start({ thread }: Actor, operation: Operation): Event {
+    const event: Event = { thread, operation, start: this.#clock++, end: undefined, result: undefined };
+    this.#history.push(event);
+    this.#events = mix(this.#events, thread);
+    return event;
   }
 
   #alone(thread: number, operation: Operation): void {
@@ -358,8 +397,12 @@ export class Explorer {
     return link ? map.control + Control.guard + Guard.lock : undefined;
   }
 
+  #asksAbout(thread: number, access: Access | undefined): boolean {
+    return access !== undefined && isKernel(access) && access.index === thread + 1;
+  }
+
   #isShared(access: Access | undefined): boolean {
-    return access === undefined || this.#shared.has(access.place);
+    return access === undefined || access.begins || this.#shared.has(access.place) || isKernel(access);
   }
 
   /** A sleeper stays asleep while the lock is as it was, unless its holder is dead, which it would find out in time. One
@@ -398,7 +441,7 @@ export class Explorer {
     this.#dead.clear();
     $reviveAll();
     for (const actor of this.#world.actors) actor.reset();
-    this.#world.claims.clear();
+    this.#world.reset();
   }
 }
 

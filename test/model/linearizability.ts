@@ -27,6 +27,8 @@ export interface State {
   /** Per thread and name: the registration it made last, and the version it looked at last. */
   readonly made: ReadonlyMap<string, number>;
   readonly seen: ReadonlyMap<string, number>;
+  /** Kinds but the first, in the order of their numbers. */
+  readonly kinds: readonly string[];
 }
 
 export const nothing: State = {
@@ -35,6 +37,7 @@ export const nothing: State = {
   opened: new Map(),
   made: new Map(),
   seen: new Map(),
+  kinds: [],
 };
 
 const threadOf = (owner: string): string => owner.split('.')[0];
@@ -92,6 +95,10 @@ function apply(state: State, { thread, operation, result }: Event, n: number): {
     case 'succeed': // whether the one before has ended is the system's to say; its names end with its row
       if (result === 'refused' || operation.thread === undefined) return answer(result ?? 'done');
       return kill(`${operation.thread}`);
+    case 'intern': {
+      const kinds = state.kinds.includes(operation.kind) ? state.kinds : [...state.kinds, operation.kind];
+      return answer(`kind ${kinds.indexOf(operation.kind) + 2}`, { kinds });
+    }
     case 'openOwner':
       return answer('done', { opened: withOne(state.opened, thread, (state.opened.get(thread) ?? 0) + 1) });
     case 'closeOwner':
@@ -145,8 +152,8 @@ export function stateAfter(history: readonly Event[]): State {
   return history.reduce((state, event, n) => apply(state, event, n - history.length).state, nothing);
 }
 
-const keyOf = ({ names, dead, opened, made, seen }: State): string =>
-  JSON.stringify([sorted(names), [...dead].toSorted(), sorted(opened), sorted(made), sorted(seen)]);
+const keyOf = ({ names, dead, opened, made, seen, kinds }: State): string =>
+  JSON.stringify([sorted(names), [...dead].toSorted(), sorted(opened), sorted(made), sorted(seen), kinds]);
 const sorted = <K, V>(map: ReadonlyMap<K, V>): [K, V][] => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1));
 
 /**
@@ -155,6 +162,7 @@ const sorted = <K, V>(map: ReadonlyMap<K, V>): [K, V][] => [...map].toSorted(([a
  * @param history at most 30 operations
  */
 export function isLinearizable(history: readonly Event[], initial: State): boolean {
+  if (history.length > 30) throw new Error(`a history of ${history.length} operations, at most 30`);
   const all = (1 << history.length) - 1;
   const visited = new Set<string>();
   const complete = history.reduce((mask, { end }, n) => (end === undefined ? mask : mask | (1 << n)), 0);

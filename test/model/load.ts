@@ -10,6 +10,7 @@ const source = path.resolve(import.meta.dirname, '../../src');
 const stepped = [
   'shared/arena.ts',
   'shared/guard.ts',
+  'shared/kinds.ts',
   'shared/lock.ts',
   'shared/name-index.ts',
   'shared/ordering.ts',

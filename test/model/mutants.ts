@@ -346,4 +346,47 @@ export const mutants: readonly Mutant[] = [
     find: ' || records[at + Record.born] !== born) return false;',
     replace: ') return false;',
   },
+  {
+    name: 'a replaced entry keeps the first version of the one before',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'a dead owner is replaced, and the new registration updates itself',
+    find: '    records[at + Record.born] = version;\n    records[at + Record.value + set] = block;',
+    replace: '    records[at + Record.value + set] = block;',
+  },
+  {
+    name: 'a freed block loses its length unjournaled',
+    file: 'shared/arena.ts',
+    caughtBy: 'registered: update, killed',
+    find: '    memory.setArena(block * 2, arena[row + Page.free]);',
+    replace: '    arena[block * 2] = arena[row + Page.free];',
+  },
+  {
+    name: 'a snapshot does not look again at the owners',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'an owner dies, another name is registered | list',
+    find: '    for (const { owner, ownerEpoch } of entries) if (!this.#owners.alive(owner, ownerEpoch)) return undefined;',
+    replace: '',
+  },
+  {
+    name: 'a kind is counted before its row is written',
+    file: 'shared/kinds.ts',
+    caughtBy: 'kinds: two threads give',
+    find: '      this.#words[row + KindRow.byteLength] = byteLength;',
+    replace:
+      '      Atomics.store(this.#words, Header.kinds, count + 1);\n      this.#words[row + KindRow.byteLength] = byteLength;',
+  },
+  {
+    name: 'who has the lock does not look again whether the kind has a number',
+    file: 'shared/kinds.ts',
+    caughtBy: 'kinds: two threads give one kind',
+    find: 'if (meanwhile !== 0) return meanwhile;',
+    replace: 'void meanwhile;',
+  },
+  {
+    name: 'an update removes the name, and says that it has updated it',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'registered: unregister | update',
+    find: 'this.version = this.#next(before, Version.live | set);',
+    replace: 'this.version = this.#next(before, set);',
+  },
 ];

@@ -34,6 +34,7 @@ const registerOwned = (name: string): Operation => ({ op: 'register', name, conf
 const attach: Operation = { op: 'attach' };
 const settle: Operation = { op: 'settle' };
 const succeed = (thread?: number): Operation => ({ op: 'succeed', ...(thread === undefined ? {} : { thread }) });
+const intern = (kind: string): Operation => ({ op: 'intern', kind });
 const openOwner: Operation = { op: 'openOwner' };
 const closeOwner: Operation = { op: 'closeOwner' };
 const sweep: Operation = { op: 'sweep' };
@@ -108,6 +109,32 @@ export const programs: readonly Program[] = [
       [whereis(a), whereis(c)],
     ],
     names: [a, b, c],
+  },
+  {
+    name: 'a dead owner is replaced, and the new registration updates itself | whereis',
+    setup: [...by(2, register(a, 'of-the-dead')), ...by(3, bury(2))],
+    threads: [[register(a, 'anew'), updateMine(a), isMine(a)], [whereis(a)], [], []],
+    names: [a],
+  },
+  {
+    name: 'an owner dies, another name is registered | list',
+    setup: [...by(2, register(a)), ...by(0, register(b), unregister(b))],
+    threads: [[bury(2), register(b)], [list], []],
+    names: [a, b],
+  },
+  {
+    name: 'kinds: two threads give one kind its number',
+    threads: [
+      [intern('new'), intern('other')],
+      [intern('new'), intern('new')],
+    ],
+    names: [],
+  },
+  {
+    name: 'kinds: two threads give kinds their numbers, one is killed',
+    threads: [[intern('a kind of more than four bytes'), intern('b')], [intern('b')]],
+    kill: 0,
+    names: [],
   },
   {
     name: 'two updates | whereis, update, whereis of two names: what is cached is right while others change',
@@ -246,19 +273,21 @@ export const boundOf = ({ bound }: Program): number => bound ?? 3;
 /** Every operation against every other on one name, from every state a name can be in, and a killed writer against every
  *  other. */
 function pairs(): Program[] {
+  // Longer than the smallest block: that it is freed with its own size is checked.
+  const long = (config: string) => config.padEnd(40, '.');
   const states: Record<string, { name: string; setup: Program['setup'] }> = {
     absent: { name: a, setup: [] },
-    registered: { name: a, setup: by(0, register(a, 'before')) },
-    'of the dead': { name: a, setup: [...by(2, register(a, 'before')), ...by(3, bury(2))] },
-    gone: { name: a, setup: by(0, register(b), register(a, 'before'), unregister(a)) },
+    registered: { name: a, setup: by(0, register(a, long('before'))) },
+    'of the dead': { name: a, setup: [...by(2, register(a, long('before'))), ...by(3, bury(2))] },
+    gone: { name: a, setup: by(0, register(b), register(a, long('before')), unregister(a)) },
     'absent, the index full': { name: b, setup: by(0, ...almostFull, register(a)) },
   };
   const found: Program[] = [];
   for (const [state, { name, setup }] of Object.entries(states)) {
     const writes: Record<string, Operation[]> = {
-      register: [register(name, 'mine')],
-      'register or update': [{ op: 'registerOrUpdate', name, config: 'either' }],
-      update: [update(name, 'changed')],
+      register: [register(name, long('mine'))],
+      'register or update': [{ op: 'registerOrUpdate', name, config: long('either') }],
+      update: [update(name, long('changed'))],
       'look, compare and update': [look(name), updateIf(name)],
       unregister: [unregister(name)],
     };

@@ -18,6 +18,8 @@ export interface Access {
   bytes: Buffer | undefined;
   byteFrom: number;
   byteTo: number;
+  /** The first of an operation. */
+  begins: boolean;
 }
 
 const regions = new Map<ArrayBufferLike, number>();
@@ -50,7 +52,7 @@ const none = new Int32Array(0);
 
 export function $place(words: Int32Array, index: number, mode: Access['mode']): Access {
   const place = ((words as Marked).$region as number) * REGION + index;
-  return { place, mode, words, index, expected: 0, bytes: undefined, byteFrom: 0, byteTo: 0 };
+  return { place, mode, words, index, expected: 0, bytes: undefined, byteFrom: 0, byteTo: 0, begins: false };
 }
 
 export function* $wait(words: Int32Array, index: number, expected: number): Generator<Access, string, string> {
@@ -86,6 +88,7 @@ export function* $bulk(
     bytes,
     byteFrom,
     byteTo,
+    begins: false,
   });
   if (name === 'latin1Write') {
     const text = first as string;
@@ -105,21 +108,31 @@ export function* $bulk(
 }
 
 /** The virtual threads: who runs, who was killed. Thread n is worker thread n + 1 and kernel thread n + 1. */
-const killed = new Set<number>();
 export let threadId = 0;
 export const isMainThread = false;
+
+/** What the kernel knows: 1 for each kernel thread that has ended. To ask it is a step like any other. */
+const ended = new Int32Array(new SharedArrayBuffer(64));
+$shared(ended);
 
 export function $run(thread: number): void {
   threadId = thread + 1;
 }
 export function $kill(thread: number): void {
-  killed.add(thread + 1);
+  ended[thread + 1] = 1;
 }
-export const $isKilled = (thread: number): boolean => killed.has(thread + 1);
 export function $reviveAll(): void {
-  killed.clear();
+  ended.fill(0);
+}
+export const $isKernel = ({ words }: Access): boolean => words === ended;
+
+export function* $isKilled(thread: number): Generator<Access, boolean, unknown> {
+  yield $place(ended, thread + 1, 'r');
+  return ended[thread + 1] === 1;
 }
 
 // In place of src/shared/liveness.ts.
 export const currentKernelThread = () => ({ tid: threadId, startTicks: 1 });
-export const kernelThreadState = ({ tid }: { tid: number }): 'alive' | 'gone' => (killed.has(tid) ? 'gone' : 'alive');
+export function* kernelThreadState({ tid }: { tid: number }): Generator<Access, 'alive' | 'gone', unknown> {
+  return (yield* $isKilled(tid - 1)) ? 'gone' : 'alive';
+}

@@ -27,6 +27,8 @@ export type Operation =
   | { readonly op: 'kill' | 'bury' | 'reclaim' | 'rebirth' | 'buryAgain'; readonly thread: number }
   /** The thread becomes the coordinator, if the one before it (that thread) has ended. */
   | { readonly op: 'succeed'; readonly thread?: number }
+  /** Gives a kind its number, if it has none. */
+  | { readonly op: 'intern'; readonly kind: string }
   /** What the coordinator does about whoever has ended. */
   | { readonly op: 'settle' }
   /** Other names come and go, in one step of the schedule, until the index has been rebuilt so many times. */
@@ -41,6 +43,8 @@ const THREADS_MAX = 6;
 /** And the coordinator's row. */
 const ROWS = THREADS_MAX + 1;
 const OWNERS_MAX = 3;
+/** The kind of all names. */
+const KIND = 'k';
 const outcomes = ['done', 'taken', 'full', 'notFound', 'changed'];
 
 /** A table of one shard, small, with a fixed hash key, and virtual threads attached to it. */
@@ -52,7 +56,8 @@ export class World {
   readonly actors: Actor[] = [];
   readonly sameHash: boolean;
   /** Rows handed out: nobody gets what another got. */
-  readonly claims = new Set<string>();
+  claims = new Set<string>();
+  #claimsBefore = new Set<string>();
 
   /** With `sameHash` all names have the same hash. */
   constructor(source: SteppedSource, threads: number, sameHash: boolean) {
@@ -87,6 +92,16 @@ export class World {
       const lives = isAlive(epoch) && epoch === word(slot, OwnerRow.threadEpoch);
       if (!lives) throw new Error(`owner ${slot} outlives its thread`);
     }
+  }
+
+  /** The program begins here. */
+  keep(): void {
+    this.#claimsBefore = new Set(this.claims);
+  }
+
+  /** Back to where the program began. */
+  reset(): void {
+    this.claims = new Set(this.#claimsBefore);
   }
 
   /** Notes that a row was handed out. @throws when it had been, to another */
@@ -153,6 +168,7 @@ export class Actor {
   own = new Memory();
   /** What it remembered when the program began. */
   #start = new Memory();
+  #views: Partial<ShardMemory> = {};
   /** While it is true no other thread runs. */
   atomic = false;
 
@@ -170,29 +186,36 @@ export class Actor {
     finish(this.#attach());
     this.firstEpoch = this.own.epoch;
     this.key = new ModelKey(control[Header.hashKey], control[Header.hashKey + 1], world.sameHash);
-    this.resolver = new source.Resolver({
-      control,
-      owners: this.owners,
-      key: this.key,
-      kinds: {
-        find: () => ({ [Symbol.iterator]: () => ({ next: () => ({ done: true, value: 1 }) }) }),
-        name: () => 'k',
-      },
-      readers: [this.reader],
-      shardOf: () => 0,
-    });
+    const { owners, key } = this;
+    this.source = source;
+    this.table = { control, owners, key, kinds: undefined, readers: [this.reader], shardOf: () => 0 };
+    this.#readKinds();
+    finish(this.table.kinds.intern(KIND));
+    this.resolver = new source.Resolver(this.table);
     for (const words of [control, this.memory.records, this.memory.index, this.memory.arena]) $shared(words);
   }
 
   /** The program begins here. */
   keep(): void {
     this.#start = this.own.copy();
+    const { records, index, arena, arenaBytes } = this.memory;
+    this.#views = { records, index, arena, arenaBytes };
+  }
+
+  /** It knows the kind of all names, and no other. */
+  #readKinds(): void {
+    const { world, ownerTable } = this;
+    this.table.kinds = new this.source.Kinds(world.control, world.map, ownerTable);
+    finish(this.table.kinds.find(KIND));
   }
 
   /** Back to where the program began. What it had cached then is looked up again: an answer changes as it is used. */
   reset(): void {
     this.own = this.#start.copy();
-    for (const name of this.#start.cache.keys()) this.own.cache.set(name, finish(this.resolver.resolve('k', name)));
+    // Buffers that have grown stay so; but that a view does not cover all of them is met in each run.
+    Object.assign(this.memory, this.#views);
+    this.#readKinds();
+    for (const name of this.#start.cache.keys()) this.own.cache.set(name, finish(this.resolver.resolve(KIND, name)));
     this.atomic = false;
     this.#hold();
   }
@@ -237,6 +260,8 @@ export class Actor {
       case 'sweep':
         yield* this.#sweep();
         return 'done';
+      case 'intern':
+        return `kind ${yield* this.table.kinds.intern(operation.kind)}`;
       case 'openOwner':
         own.owner = yield* this.ownerTable.claimOwner(own.slot, own.epoch);
         if (own.owner === -1) return 'full';
@@ -291,7 +316,7 @@ export class Actor {
     // biome-ignore lint/suspicious/noExplicitAny: a SharedEntry of the stepped source
     let answer = cache.get(name) as any;
     if (answer === undefined || !(yield* answer.holds(this.world.control))) {
-      answer = yield* this.resolver.resolve('k', name);
+      answer = yield* this.resolver.resolve(KIND, name);
       cache.set(name, answer);
     }
     return answer?.found === undefined ? 'absent' : (answer.found.config as string);
@@ -313,7 +338,7 @@ export class Actor {
 
   /** As `Coordinator.start` and `Table` do it: the address is free once the coordinator before has ended. */
   *#succeed(before: number | undefined): Steps<Result> {
-    if (before !== undefined && !$isKilled(before)) return 'refused';
+    if (before !== undefined && !(yield* $isKilled(before))) return 'refused';
     return yield* this.#enter(yield* this.ownerTable.claimCoordinator());
   }
 

@@ -32,7 +32,11 @@ export function audit(handle: RegistryHandle): void {
   const control = new Int32Array(handle.control);
   const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
   auditOwners(control);
-  for (const [n, buffers] of handle.shards.entries()) auditShard(new ShardMemory(control, map.shard(n), buffers));
+  for (const [n, buffers] of handle.shards.entries()) {
+    const memory = new ShardMemory(control, map.shard(n), buffers);
+    auditShard(memory);
+    auditTenancies(memory, map);
+  }
 }
 
 /** Unregisters what is left, then checks that nothing is left: no entry, no byte, and all pages free. */
@@ -94,6 +98,18 @@ export function auditOwners(control: Int32Array): void {
   for (let slot = threadsMax; slot < threadsMax + ownersMax; slot++) {
     const isFree = slot >= end || free.has(slot);
     assert.is(stateOf(slot) === OwnerState.free, isFree, `row ${slot} is free, or has a tenant`);
+  }
+}
+
+/** No record names a tenancy whose row is free, or another's. */
+function auditTenancies(memory: ShardMemory, map: ControlMap): void {
+  for (let id = 1; id < memory.control[memory.at + Shard.recordsUsed]; id++) {
+    const record = memory.recordAt(id);
+    const word = (field: number) => memory.records[record + field];
+    if ((word(Record.version) & Version.live) === 0) continue;
+    const row = memory.control[map.owners + word(Record.owner) * OwnerRow.words + OwnerRow.epoch];
+    const dead = word(Record.ownerEpoch) + OwnerState.dead - OwnerState.alive;
+    assert.ok(row === word(Record.ownerEpoch) || row === dead, `the owner of record ${id} has its row`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { RegistryHandle } from '../../src/engine/index.ts';
 import { OwnerState } from '../../src/shared/layout.ts';
 import { Lock } from '../../src/shared/lock.ts';

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from '../../src/engine/index.ts';
 import { auditEmptyOnceSwept, auditOnceSwept } from '../support/bookkeeping.ts';

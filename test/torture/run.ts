@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { Random } from '../support/random.ts';
 import { roundsOf, type TortureOptions } from './options.ts';
 import { Round } from './round.ts';
