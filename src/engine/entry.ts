@@ -1,6 +1,9 @@
 import { inspect } from 'node:util';
 import { decodeConfig, type JsonValue } from '../shared/codec.ts';
+import { Record } from '../shared/layout.ts';
 import { loadFirst } from '../shared/ordering.ts';
+import { versionToken } from '../shared/shard.ts';
+import type { ShardReader } from '../shared/shard-reader.ts';
 
 /** Who owns a name. */
 export interface OwnerInfo {
@@ -50,11 +53,21 @@ export class SharedOwner {
 
 /** @internal Where a shard says that entries have changed, for all answers from it. */
 export interface ShardWords {
+  readonly reader: ShardReader;
   /** The change sequence for entries; the insert sequence for names that are not there. */
   readonly sequenceAt: number;
   readonly wrapsAt: number;
   /** The words in which versions lie. */
   records: Int32Array;
+}
+
+/** @internal What an answer was read under. */
+export interface Proof {
+  readonly sequence: number;
+  readonly wraps: number;
+  readonly versionAt: number;
+  readonly version: number;
+  readonly born: number;
 }
 
 const State = { absent: 0, text: 1, decoded: 2 } as const;
@@ -87,10 +100,12 @@ export class SharedEntry implements Entry {
   readonly #versionAt: number;
   readonly #version: number;
   readonly #wraps: number;
+  readonly #born: number;
 
   /** @param version -1: there is no such name
    *  @param text the config's JSON
-   *  @param proof where the record's version lies, that version, and the sequence and wraps that were loaded before */
+   *  @param proof where the record's version lies, that version and the first of the registration, and the sequence and
+   *    wraps that were loaded before */
   constructor(
     kind: string,
     id: string,
@@ -98,7 +113,7 @@ export class SharedEntry implements Entry {
     text: string | undefined,
     owner: SharedOwner,
     shard: ShardWords,
-    proof: { readonly sequence: number; readonly versionAt: number; readonly version: number; readonly wraps: number },
+    proof: Proof,
   ) {
     this.#sequence = settled(proof.sequence);
     this.#shard = shard;
@@ -112,6 +127,7 @@ export class SharedEntry implements Entry {
     this.#versionAt = proof.versionAt;
     this.#version = proof.version;
     this.#wraps = proof.wraps;
+    this.#born = proof.born;
     Object.freeze(this);
   }
 
@@ -129,6 +145,25 @@ export class SharedEntry implements Entry {
     if (records[this.#versionAt] !== this.#version || control[wrapsAt] !== this.#wraps) return false;
     this.#sequence = settled(sequence);
     return true;
+  }
+
+  /**
+   * The entry as it is now, when this is an entry and its registration still stands: spares the search for the name.
+   * @returns undefined when it has to be looked up anew
+   */
+  renewed(control: Int32Array): SharedEntry | undefined {
+    if (this.#state === State.absent) return undefined;
+    const { reader, sequenceAt, wrapsAt } = this.#shard;
+    // Before the read, as in a first lookup.
+    const sequence = loadFirst(control, sequenceAt);
+    const wraps = loadFirst(control, wrapsAt);
+    const id = (this.#versionAt - Record.version) / Record.words;
+    if (wraps !== this.#wraps || !reader.readAgain(id, this.#born)) return undefined;
+    // The owner lives after what it owns was read, so it did when that was: both were so at that moment.
+    if (!this.#owner.lives(control)) return undefined;
+    const { version, text, born } = reader;
+    const proof = { sequence, wraps, versionAt: this.#versionAt, version, born };
+    return new SharedEntry(this.kind, this.id, versionToken(id, version), text, this.#owner, this.#shard, proof);
   }
 
   /** The entry, or undefined when it is the answer that there is none. */

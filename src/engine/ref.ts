@@ -33,7 +33,9 @@ export class Ref<Config = JsonValue> {
   /** What the name stands for now; undefined when nobody living has registered it.
    *  @throws {RegistryError} `CLOSED` */
   current(): Entry<Config> | undefined {
-    if (!this.#answer?.holds(this.#life.words)) this.#answer = this.#resolve(this.kind, this.id);
+    const answer = this.#answer;
+    if (answer?.holds(this.#life.words)) return answer.found as Entry<Config> | undefined;
+    this.#answer = answer?.renewed(this.#life.words) ?? this.#resolve(this.kind, this.id);
     return this.#answer?.found as Entry<Config> | undefined;
   }
 

@@ -145,7 +145,7 @@ export class Registry implements Disposable, AsyncDisposable {
     const names = kind === this.#lastKind ? this.#lastNames : this.#namesOf(kind);
     const answer = names.young.get(id);
     if (answer?.holds(this.#life.words)) return answer.found;
-    return this.#lookup(names, kind, id);
+    return this.#lookup(names, kind, id, answer);
   }
 
   /** A reference to a name, registered or not: the fastest way to look one name up again and again.
@@ -314,9 +314,10 @@ export class Registry implements Disposable, AsyncDisposable {
     return this.#lastNames;
   }
 
-  #lookup(names: KindCache, kind: string, id: string): Entry | undefined {
-    let answer = names.old.get(id);
-    if (!answer?.holds(this.#life.words)) answer = this.#resolve(kind, id);
+  #lookup(names: KindCache, kind: string, id: string, before: SharedEntry | undefined): Entry | undefined {
+    const { words } = this.#life;
+    let answer = before ?? names.old.get(id);
+    if (!answer?.holds(words)) answer = answer?.renewed(words) ?? this.#resolve(kind, id);
     // (Another thread may have registered the first name of this kind a moment ago: next time it has its own names.)
     if (answer !== undefined && names !== Registry.#noNames) this.#cache.keep(names, id, answer);
     return answer?.found;

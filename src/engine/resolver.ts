@@ -31,8 +31,8 @@ export class Resolver {
       const wrapsAt = at + At.wraps;
       return {
         reader,
-        entries: { sequenceAt: at + At.changeSequence, wrapsAt, records },
-        absences: { sequenceAt: at + At.insertSequence, wrapsAt, records: control },
+        entries: { reader, sequenceAt: at + At.changeSequence, wrapsAt, records },
+        absences: { reader, sequenceAt: at + At.insertSequence, wrapsAt, records: control },
       };
     });
     const open = { threadId: -1, slot: -1, epoch: RegistryState.open };
@@ -52,15 +52,15 @@ export class Resolver {
       const record = reader.read(this.#table.key);
       if (record === 0) {
         if (inserts & 1) return undefined;
-        const proof = { sequence: inserts, versionAt: 0, version: 0, wraps };
+        const proof = { sequence: inserts, wraps, versionAt: 0, version: 0, born: 0 };
         return new SharedEntry(kind, id, -1, undefined, this.#nobody, shard.absences, proof);
       }
-      const { version, text, memory } = reader;
+      const { version, text, born, memory } = reader;
       const owner = this.owner(reader.owner, reader.ownerEpoch);
       if (shard.entries.records !== memory.records) shard.entries.records = memory.records; // it has grown
       // The owner's words were read last: if it has died since, they may be those of its slot's next tenant.
       if (!this.#table.owners.alive(reader.owner, reader.ownerEpoch)) continue;
-      const proof = { sequence, versionAt: record * Record.words + Record.version, version, wraps };
+      const proof = { sequence, wraps, versionAt: record * Record.words + Record.version, version, born };
       return new SharedEntry(kind, id, versionToken(record, version), text, owner, shard.entries, proof);
     }
     throw corrupt(`the owner of a name of kind ${kind} changes without end`);
@@ -83,7 +83,7 @@ export class Resolver {
   /** An entry that is listed: nobody asks whether it still holds. */
   entryOf({ record, version, kind, name, text, owner, ownerEpoch }: RawEntry): SharedEntry {
     const { entries } = this.#shards[0];
-    const proof = { sequence: 0, versionAt: 0, version: 0, wraps: 0 };
+    const proof = { sequence: 0, wraps: 0, versionAt: 0, version: 0, born: 0 };
     const kindName = this.#table.kinds.name(kind);
     const owned = this.owner(owner, ownerEpoch);
     return new SharedEntry(kindName, name, versionToken(record, version), text, owned, entries, proof);

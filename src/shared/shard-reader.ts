@@ -112,6 +112,24 @@ export class ShardReader {
     throw corrupt('a value changes without end');
   }
   text: string | undefined;
+  /** The first version of the registration. */
+  born = 0;
+
+  /**
+   * Copies the config of a registration that was read before, without a search for its name.
+   * @returns whether the record still held it; its owner may have died.
+   */
+  readAgain(id: number, born: number): boolean {
+    const at = this.memory.recordAt(id);
+    const { records } = this.memory;
+    for (let retries = 0; retries < limits.readRetriesMax; retries++) {
+      this.#wraps = this.wraps();
+      this.version = loadFirst(records, at + Record.version);
+      if ((this.version & Version.live) === 0) return false;
+      if (this.#copy(id, this.version)) return this.born === born;
+    }
+    throw corrupt('a value changes without end');
+  }
 
   /** Copies the value that `version` of a record has; false when it has changed. */
   #copy(id: number, version: number): boolean {
@@ -119,6 +137,7 @@ export class ShardReader {
     const at = memory.recordAt(id);
     const block = memory.records[at + Record.value + (version & Version.set)];
     this.text = block === 0 ? undefined : readValue(memory, block);
+    this.born = memory.records[at + Record.born];
     if (!this.#isStill(version, at, this.#wraps)) return false;
     if (block !== 0 && this.text === undefined) throw corrupt(`value of record ${id}`);
     return true;

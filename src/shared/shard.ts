@@ -163,7 +163,7 @@ export class Shard extends ShardMutations {
   }
 
   /** Sweeps the whole shard, slice by slice, if anybody died since this thread last did: nobody is told that a shard is
-   *  full while the dead fill it. Whoever calls it tries again in any case, as others sweep too. */
+   *  full while the dead fill it, but for a death of this very moment. Whoever calls it tries again in any case, as others sweep too. */
   sweepAll(): void {
     const deaths = this.owners.deaths();
     if (deaths === this.#deathsSwept) return;

@@ -106,9 +106,9 @@ export const mutants: readonly Mutant[] = [
     name: 'an absence is cached whatever the insert sequence is',
     file: 'engine/resolver.ts',
     caughtBy: 'register | whereis twice: a cached absence ends with the registration',
-    find: `      if (inserts & 1) return undefined;
-      const proof = { sequence: inserts,`,
-    replace: '      const proof = { sequence: reader.insertSequence(),',
+    find: `        if (inserts & 1) return undefined;
+        const proof = { sequence: inserts,`,
+    replace: '        const proof = { sequence: reader.insertSequence(),',
   },
   {
     name: 'a cached answer is not checked against the owner',
@@ -388,5 +388,19 @@ export const mutants: readonly Mutant[] = [
     caughtBy: 'registered: unregister | update',
     find: 'this.version = this.#next(before, Version.live | set);',
     replace: 'this.version = this.#next(before, set);',
+  },
+  {
+    name: 'what is read again may be of another registration',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'unregister, register another in the same record | whereis of what was cached',
+    find: 'if (this.#copy(id, this.version)) return this.born === born;',
+    replace: 'if (this.#copy(id, this.version)) return true;',
+  },
+  {
+    name: 'what is read again may be of a dead owner',
+    file: 'engine/entry.ts',
+    caughtBy: 'an owner dies | whereis of what was cached',
+    find: 'if (!this.#owner.lives(control)) return undefined;',
+    replace: '',
   },
 ];

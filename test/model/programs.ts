@@ -111,6 +111,21 @@ export const programs: readonly Program[] = [
     names: [a, b, c],
   },
   {
+    name: 'unregister, register another in the same record | whereis of what was cached',
+    setup: [...by(0, register(a)), ...by(1, whereis(a))],
+    threads: [
+      [unregister(a), register(b)],
+      [whereis(a), whereis(a)],
+    ],
+    names: [a, b],
+  },
+  {
+    name: 'an owner dies | whereis of what was cached',
+    setup: [...by(2, register(a)), ...by(1, whereis(a))],
+    threads: [[update(a), bury(2)], [whereis(a), find(a), whereis(a)], []],
+    names: [a],
+  },
+  {
     name: 'a dead owner is replaced, and the new registration updates itself | whereis',
     setup: [...by(2, register(a, 'of-the-dead')), ...by(3, bury(2))],
     threads: [[register(a, 'anew'), updateMine(a), isMine(a)], [whereis(a)], [], []],

@@ -316,7 +316,8 @@ export class Actor {
     // biome-ignore lint/suspicious/noExplicitAny: a SharedEntry of the stepped source
     let answer = cache.get(name) as any;
     if (answer === undefined || !(yield* answer.holds(this.world.control))) {
-      answer = yield* this.resolver.resolve(KIND, name);
+      answer = answer && (yield* answer.renewed(this.world.control));
+      answer ??= yield* this.resolver.resolve(KIND, name);
       cache.set(name, answer);
     }
     return answer?.found === undefined ? 'absent' : (answer.found.config as string);
