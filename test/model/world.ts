@@ -195,11 +195,12 @@ export class Actor {
     for (const words of [control, this.memory.records, this.memory.index, this.memory.arena]) $shared(words);
   }
 
-  /** The program begins here. */
+  /** The program begins here, each time in the same state. */
   keep(): void {
     this.#start = this.own.copy();
     const { records, index, arena, arenaBytes } = this.memory;
     this.#views = { records, index, arena, arenaBytes };
+    this.reset();
   }
 
   /** It knows the kind of all names, and no other. */
@@ -215,6 +216,7 @@ export class Actor {
     // Buffers that have grown stay so; but that a view does not cover all of them is met in each run.
     Object.assign(this.memory, this.#views);
     this.#readKinds();
+    this.resolver = new this.source.Resolver(this.table); // which remembers owners
     for (const name of this.#start.cache.keys()) this.own.cache.set(name, finish(this.resolver.resolve(KIND, name)));
     this.atomic = false;
     this.#hold();
