@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseCommandLine, refuse } from '../scripts/lib/command-line.ts';
 import { type Benchmark, loadBenchmarks } from './lib/benchmark.ts';
 import { writeDocs } from './lib/docs.ts';
 import { describeMachine, formatRows } from './lib/report.ts';
@@ -22,32 +22,23 @@ Measures Rollcall beside its peers: subject and peer take turns within one run, 
   --list       name the benchmarks
   --help       this text`;
 
-class UsageError extends Error {}
-
-function parse() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        json: { type: 'string' },
-        quick: { type: 'boolean', default: false },
-        docs: { type: 'boolean', default: false },
-        render: { type: 'boolean', default: false },
-        list: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
+const { values: options, positionals } = parseCommandLine({
+  allowPositionals: true,
+  options: {
+    json: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    docs: { type: 'boolean', default: false },
+    render: { type: 'boolean', default: false },
+    list: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
 
 function choose(all: readonly Benchmark[], names: readonly string[]): readonly Benchmark[] {
   if (names.length === 0) return all;
   return names.map((name) => {
     const found = all.find((benchmark) => benchmark.name === name);
-    if (found) return found;
-    throw new UsageError(`no benchmark ${name}: there are ${all.map((benchmark) => benchmark.name).join(', ')}`);
+    return found ?? refuse(`no benchmark ${name}: there are ${all.map((benchmark) => benchmark.name).join(', ')}`);
   });
 }
 
@@ -71,13 +62,12 @@ async function measure(name: string, quick: boolean): Promise<Outcome> {
 }
 
 async function main(): Promise<void> {
-  const { values: options, positionals } = parse();
   if (options.help) return console.log(help);
   if (options.render) {
-    if (readResults().length === 0) throw new UsageError('there are no results: run with --docs first');
+    if (readResults().length === 0) refuse('there are no results: run with --docs first');
     return writeDocs(readResults());
   }
-  if (options.docs && options.quick) throw new UsageError('--quick measures nothing that is fit for --docs');
+  if (options.docs && options.quick) refuse('--quick measures nothing that is fit for --docs');
   const all = await loadBenchmarks();
   if (options.list) {
     for (const { name, summary } of all) console.log(`${name.padEnd(12)} ${summary}`);
@@ -107,6 +97,6 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof UsageError ? `${error.message}\n\n${help}` : (error as Error).message);
-  process.exitCode ??= error instanceof UsageError ? 2 : 1;
+  console.error((error as Error).message);
+  process.exitCode ??= 1;
 }

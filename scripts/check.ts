@@ -1,9 +1,20 @@
-// npm run check: types, lint, format, then the package as it would be published. One line each; `--fast` stops early.
+// npm run check: types, lint, format, then the package as it would be published. See `usage`.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { parseCommandLine } from './lib/command-line.ts';
 import { run } from './lib/run.ts';
 import { pack } from './pack.ts';
+
+const usage = `npm run check            types, lint, format; then the package as it would be published: its build, publint, attw
+npm run check -- --fast  types, lint, format
+
+One line for each check, and what it found where it fails. Exit code 1: a check fails.
+\`npm run format\` mends format, the order of imports, and what lint can.`;
+
+const { values } = parseCommandLine({
+  options: { fast: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+});
 
 let ok = 0;
 let failing = 0;
@@ -21,13 +32,15 @@ async function check(name: string, work: () => Promise<unknown>): Promise<boolea
   return error === undefined;
 }
 
-await Promise.all([
-  check('types', () => run('tsc', ['--noEmit', '--pretty', 'false'])),
-  check('lint', () => run('biome', ['lint', '--error-on-warnings', '.'])),
-  check('format', () => run('biome', ['check', '--linter-enabled=false', '--reporter=summary', '.'])),
-]);
+function checkSource(): Promise<unknown> {
+  return Promise.all([
+    check('types', () => run('tsc', ['--noEmit', '--pretty', 'false'])),
+    check('lint', () => run('biome', ['lint', '--error-on-warnings', '.'])),
+    check('format', () => run('biome', ['check', '--linter-enabled=false', '--reporter=summary', '.'])),
+  ]);
+}
 
-if (!process.argv.includes('--fast')) {
+async function checkPackage(): Promise<void> {
   const workDir = await mkdtemp(path.join(tmpdir(), 'rollcall-check-'));
   try {
     let tarball = '';
@@ -45,5 +58,12 @@ if (!process.argv.includes('--fast')) {
   }
 }
 
-console.log(`checks: ${ok} ok, ${failing} failing`);
-process.exitCode = failing === 0 ? 0 : 1;
+async function main(): Promise<number> {
+  await checkSource();
+  if (!values.fast) await checkPackage();
+  console.log(`checks: ${ok} ok, ${failing} failing`);
+  return failing === 0 ? 0 : 1;
+}
+
+if (values.help) console.log(usage);
+else process.exitCode = await main();

@@ -11,9 +11,9 @@ export async function pack(workDir: string): Promise<string> {
   const stage = path.join(workDir, 'stage');
   await mkdir(stage, { recursive: true });
   await build(path.join(stage, 'dist'));
-  const wanted = /^(package\.json|README|LICENSE|CHANGELOG)/;
+  const wanted = /^(package\.json|LICENSE|docs|.*\.md)$/; // of these npm takes what `files` says
   for (const name of (await readdir(root)).filter((name) => wanted.test(name))) {
-    await cp(path.join(root, name), path.join(stage, name));
+    await cp(path.join(root, name), path.join(stage, name), { recursive: true });
   }
   await run('npm', ['pack', '--ignore-scripts', '--pack-destination', workDir], { cwd: stage });
   const { name, version } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));

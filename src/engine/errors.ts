@@ -14,7 +14,8 @@ export class AlreadyRegisteredError extends RegistryError {
   constructor(kind: string, id: string, owner: OwnerInfo) {
     super(
       'ALREADY_REGISTERED',
-      `${kind} ${quote(id)} is registered by thread ${owner.threadId} (owner ${owner.slot}, epoch ${owner.epoch})`,
+      `${kind} ${quote(id)} is registered by thread ${owner.threadId} (owner ${owner.slot}, epoch ${owner.epoch}): ` +
+        'unregister it first, or take another id',
     );
     this.name = 'AlreadyRegisteredError';
     this.kind = kind;

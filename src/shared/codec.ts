@@ -41,12 +41,15 @@ export function encodeConfig(config: JsonInput): EncodedConfig {
   try {
     text = JSON.stringify(config);
   } catch (error) {
-    throw new RegistryError('INVALID_CONFIG', `config is not JSON: ${(error as Error | null)?.message ?? error}`, {
-      cause: error,
-    });
+    throw invalidConfig(`${(error as Error | null)?.message ?? error}`, { cause: error });
   }
-  if (text === undefined) throw new RegistryError('INVALID_CONFIG', `config is not JSON: ${typeof config}`);
+  if (text === undefined) throw invalidConfig('JSON.stringify gives undefined');
   return new EncodedConfig(text, beyondLatin1.test(text));
+}
+
+function invalidConfig(why: string, options?: ErrorOptions): RegistryError {
+  const message = `config is not JSON (${why}): pass objects, arrays, strings, numbers, booleans or null`;
+  return new RegistryError('INVALID_CONFIG', message, options);
 }
 
 /** Parses stored text and freezes it to its depth: one decoded value serves every caller of a thread.

@@ -1,6 +1,7 @@
 // @timeout 400
 // What users install: the packed tarball, as a dependency of an app and bundled into one.
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -92,7 +93,8 @@ async function install(name: string, files: Record<string, string>, fields: read
     await chmod(path.join(modules, 'rollcall', target), 0o755);
     await symlink(path.join('../rollcall', target), path.join(modules, '.bin', command));
   }
-  await writeFile(path.join(appDir, 'package.json'), '{ "name": "app", "private": true, "type": "module" }');
+  // The type that `npm init` gives a package, though every app here is a module.
+  await writeFile(path.join(appDir, 'package.json'), '{ "name": "app", "private": true, "type": "commonjs" }');
   for (const [file, content] of Object.entries(files)) await writeFile(path.join(appDir, file), content);
   return appDir;
 }
@@ -106,14 +108,36 @@ test('an app uses the engine without the packages of the gateway', async () => {
   assert.is(await node(path.join(appDir, 'app.mjs')), appPrints);
 });
 
+const readme = await readFile(path.join(dir, 'package/README.md'), 'utf8');
+
 test("the README's first example prints what the README says", async () => {
-  const readme = await readFile(path.join(root, 'README.md'), 'utf8');
   const [, example] = /```js\n(\/\/ hello\.mjs\n[\s\S]*?)```/.exec(readme) ?? [];
   const [, printed] = /\$ node hello\.mjs\n([\s\S]*?)```/.exec(readme) ?? [];
   const appDir = await install('readme', { 'hello.mjs': example }, []);
   assert.is(await node(path.join(appDir, 'hello.mjs')), printed);
   assert.ok(example.split('\n').length <= 40, 'it fits 40 lines');
 });
+
+test("the README's pool prints what it says", async () => {
+  const [pool, task] = ['pool', 'task'].map((name) => readme.split(`\`\`\`js\n// ${name}.mjs\n`)[1]?.split('```')[0]);
+  const appDir = await install('readme-pool', { 'pool.mjs': pool, 'task.mjs': task }, ['dependencies']);
+  assert.is(await node(path.join(appDir, 'pool.mjs')), '{ port: 7400 }\n');
+});
+
+for (const document of [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'docs/BENCHMARKS.md',
+  'docs/CORRECTNESS.md',
+]) {
+  test(`what ${document} links to is in the package`, async () => {
+    const file = path.join(dir, 'package', document);
+    for (const [, target] of (await readFile(file, 'utf8')).matchAll(/\]\((?![a-z]+:|#)([^)#]+)/g)) {
+      assert.ok(existsSync(path.resolve(path.dirname(file), target)), target);
+    }
+  });
+}
 
 test('an app bundled into one file, in another folder, still starts the coordinator', async () => {
   const appDir = await install('bundled', { 'app.mjs': app }, []);

@@ -1,4 +1,7 @@
 // @timeout 300
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { seedOfRun } from '../support/random.ts';
@@ -43,6 +46,19 @@ test(`${kills} threads are killed while they write`, async () => {
   assert.ok(tally.abandoned > 0, 'locks were abandoned alive');
   assert.ok(tally.locks.ofShards.takenBack + tally.locks.ofShards.recovered > 0, 'and came back');
   assert.ok(tally.reads > 1_000 && tally.acknowledged > 1_000, 'survivors worked');
+});
+
+test('a run that is interrupted audits what it has come to, and says how far that is', async () => {
+  const script = path.resolve(import.meta.dirname, '../../scripts/torture.ts');
+  const child = spawn(process.execPath, [script, '--kills', '100000', '--threads', '3', '--control-seconds', '0']);
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    if (output === '') child.kill('SIGINT'); // its heading: it has begun
+    output += chunk;
+  });
+  const [code] = await once(child, 'close');
+  assert.match(output, /0 failed\ninterrupted after [\d,]+ of 100,000 kills\n$/);
+  assert.is(code, 130);
 });
 
 test.run();

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Account, Accounts } from './accounts.ts';
 import { Durations } from './durations.ts';
 import { type Trend, trendsOf } from './memory.ts';
-import { survivorsOf, type TortureOptions } from './options.ts';
+import { abandonersOf, survivorsOf, type TortureOptions } from './options.ts';
 import type { Tally } from './tally.ts';
 import { Phase } from './words.ts';
 
@@ -12,13 +12,11 @@ const row = (what: string, ...values: (number | string)[]) =>
   `  ${what.padEnd(50)}${values.map((value) => String(typeof value === 'number' ? count(value) : value).padStart(13)).join('')}`;
 
 export function heading(options: TortureOptions): string {
-  const survivors = survivorsOf(options);
-  const abandoners = options.abandon ? Math.floor(survivors / 2) : 0;
   const asked = [
     `seed ${options.seed}`,
     `${count(options.kills)} kills`,
     ...(options.minutes > 0 ? [`${options.minutes} minutes`] : []),
-    `${options.threads} threads (${survivors} survive, of which ${abandoners} abandon locks alive)`,
+    `${options.threads} threads (${survivorsOf(options)} survive, of which ${abandonersOf(options)} abandon locks alive)`,
     `${options.shards} shards`,
     ...(options.entries > 0 ? [`${count(options.entries)} entries present`] : []),
   ];
@@ -55,6 +53,15 @@ export function locksOfTheKilled(tally: Tally): { all: number; byParent: number;
 
 export function isFlat(tally: Tally): boolean {
   return trendsOf(tally.memory).every(({ flat }) => flat);
+}
+
+/** How far a run came that was interrupted. */
+export function interruptedLine({ kills, minutes }: TortureOptions, tally: Tally, seconds: number): string {
+  const done = [
+    ...(kills > 0 ? [`${count(tally.kills)} of ${count(kills)} kills`] : []),
+    ...(minutes > 0 ? [`${(seconds / 60).toFixed(1)} of ${minutes} minutes`] : []),
+  ];
+  return `interrupted after ${done.join(', ')}`;
 }
 
 export function reportOf(tally: Tally, seconds: number): string {
