@@ -33,15 +33,15 @@ export class ShardReader {
   }
 
   insertSequence(): number {
-    return Atomics.load(this.memory.control, this.memory.at + Shard.insertSequence);
+    return loadFirst(this.memory.control, this.memory.at + Shard.insertSequence);
   }
 
   changeSequence(): number {
-    return Atomics.load(this.memory.control, this.memory.at + Shard.changeSequence);
+    return loadFirst(this.memory.control, this.memory.at + Shard.changeSequence);
   }
 
   wraps(): number {
-    return Atomics.load(this.memory.control, this.memory.at + Shard.wraps);
+    return loadFirst(this.memory.control, this.memory.at + Shard.wraps);
   }
 
   /**
@@ -54,7 +54,7 @@ export class ShardReader {
     const { control } = memory;
     const descriptorAt = memory.at + Shard.descriptor;
     const tag = tagOf(key.hash);
-    let descriptor = Atomics.load(control, descriptorAt);
+    let descriptor = loadFirst(control, descriptorAt);
     let retries = 0;
     for (;;) {
       if (!isDescriptor(descriptor)) throw corrupt(`descriptor ${descriptor}`);
@@ -92,7 +92,7 @@ export class ShardReader {
         }
         slot = (slot + 1) & (size - 1);
       }
-      const now = Atomics.load(control, descriptorAt);
+      const now = loadAfter(control, descriptorAt);
       if (!changed && now === descriptor) return 0;
       descriptor = now;
       if (++retries > limits.readRetriesMax) throw corrupt('a name changes without end');
@@ -222,7 +222,7 @@ export class ShardReader {
     const at = this.memory.recordAt(id);
     const { records } = this.memory;
     for (let retries = 0; retries < limits.readRetriesMax; retries++) {
-      const version = Atomics.load(records, at + Record.version);
+      const version = loadFirst(records, at + Record.version);
       if ((version & Version.live) === 0 || records[at + Record.born] !== born) return false;
       if (!this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) return false;
       if (loadAfter(records, at + Record.version) === version) return true;
