@@ -194,23 +194,18 @@ export class Explorer {
             if (next === -1) break;
             if (++timeouts > TIMEOUTS_MAX) throw new Error('a thread waits without end');
           }
-        } else if (
-          kill !== undefined &&
-          kill !== current &&
-          state[kill] === 'ready' &&
-          this.#asksAbout(kill, pending[current])
-        ) {
-          // The moment of a death matters where the kernel is asked for it: the thread may have stopped for long.
-          if (this.#dead.size === 0 && choose(2, true) === 1) [next, die] = [kill, true];
         } else if (!this.#world.actors[current].atomic) {
-          const killable = kill === current && wrote && this.#dead.size === 0;
+          // It may die after a write; or stopped, when the kernel is asked for it: elsewhere the moment matters to nobody.
+          const dies =
+            kill === current ? wrote : state[kill ?? -1] === 'ready' && this.#asksAbout(kill, pending[current]);
+          const killable = kill !== undefined && dies && this.#dead.size === 0;
           const interrupted = left > 0 && this.#isShared(pending[current]);
           if (killable || interrupted) {
             const instead = interrupted ? others(current, runs) : [];
             // A sleeper may also wake while the holder lives and is slow.
             if (interrupted && early > 0) instead.push(...others(current, sleeps));
             const choice = choose(1 + instead.length + (killable ? 1 : 0), true);
-            if (choice > instead.length) die = true;
+            if (killable && choice > instead.length) [next, die] = [kill, true];
             else if (choice > 0) {
               guide.preempted();
               next = instead[choice - 1];
@@ -397,8 +392,8 @@ export class Explorer {
     return link ? map.control + Control.guard + Guard.lock : undefined;
   }
 
-  #asksAbout(thread: number, access: Access | undefined): boolean {
-    return access !== undefined && isKernel(access) && access.index === thread + 1;
+  #asksAbout(thread: number | undefined, access: Access | undefined): boolean {
+    return thread !== undefined && access !== undefined && isKernel(access) && access.index === thread + 1;
   }
 
   #isShared(access: Access | undefined): boolean {

@@ -403,4 +403,12 @@ export const mutants: readonly Mutant[] = [
     find: 'if (!this.#owner.lives(control)) return undefined;',
     replace: '',
   },
+  {
+    name: 'a claimer that came alive and ended meanwhile is taken for one that never did',
+    file: 'shared/owner-table.ts',
+    caughtBy: 'rows: one thread attaches',
+    bound: 3,
+    find: 'if (this.#openClaim(slot) !== claim) continue;',
+    replace: '',
+  },
 ];

@@ -349,6 +349,12 @@ function rows(): Program[] {
       names: [a],
     },
     {
+      name: 'rows: one thread attaches | the rows of the dead are settled',
+      setup: away(2),
+      threads: [[settle], [], [attach]],
+      names: [],
+    },
+    {
       name: 'rows: a thread attaches | another attaches, dies, and its row is freed',
       setup: away(2, 3),
       threads: [[bury(2), reclaim(2)], [], [attach], [attach]],

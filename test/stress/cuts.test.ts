@@ -144,4 +144,27 @@ test('a death that is told when the row is dead, free, or another tenant’s cha
   assert.is(owners.epoch(slot), free);
 });
 
+test('a thread whose row gets its next tenant while its end is told does not take that one along', async () => {
+  await using registry = await Registry.open({ shards: 1 });
+  const teller = new Table(registry.handle);
+  const victim = new Table(registry.handle);
+  const { owners } = teller;
+  let next: Table | undefined;
+  const threadIdOf = owners.threadIdOf.bind(owners);
+  owners.threadIdOf = (slot) => {
+    const threadId = slot === victim.slot ? 77 : threadIdOf(slot);
+    if (slot !== victim.slot || next !== undefined) return threadId;
+    // In this very moment the coordinator buries the thread and frees its row, and another attaches.
+    owners.kill(slot, victim.epoch);
+    teller.ownerTable.reclaim(slot, victim.epoch + 1);
+    next = new Table(registry.handle);
+    return threadId;
+  };
+  teller.endThread(77);
+  assert.is(next?.slot, victim.slot);
+  assert.ok(next && owners.alive(next.slot, next.epoch), 'the next tenant lives');
+  next.detach();
+  teller.detach();
+});
+
 test.run();
