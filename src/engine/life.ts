@@ -19,8 +19,12 @@ export class Life {
   }
 }
 
-/** Owners of one thread whose close has begun. A `vm` time-out may cut it off anywhere, which skips `finally`:
- *  so the thread's next turn looks whether each came to its end. */
+/**
+ * Owners of one thread whose close has begun. A `vm` time-out may cut it off anywhere, which skips `finally`: so once
+ * the stack is empty, whether each came to its end is looked at. A promise brings that about, not `setImmediate`: that
+ * one is JavaScript of Node's own, and cut off between its count and its queue it leaves the event loop spinning for
+ * ever.
+ */
 class Closings {
   readonly #begun = new Set<Owner>();
   #looks = false;
@@ -28,7 +32,7 @@ class Closings {
   begin(owner: Owner): void {
     this.#begun.add(owner);
     if (this.#looks) return;
-    setImmediate(() => this.#look());
+    void Promise.resolve().then(() => this.#look());
     this.#looks = true;
   }
 

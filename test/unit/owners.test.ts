@@ -199,12 +199,13 @@ test('10,000 owners at once, closed in any order', async () => {
   assert.equal(total(registry.partitionStats()), { entries: 0, valueBytes: 0 });
 });
 
-test('owners that are closed without a turn of the event loop leave nothing for it to do each', async () => {
+test('closing an owner asks nothing of the event loop', async () => {
   await using registry = await Registry.open();
-  const immediates = () => process.getActiveResourcesInfo().filter((what) => what === 'Immediate').length;
-  const before = immediates();
+  const resources = () => process.getActiveResourcesInfo().sort();
+  const before = resources();
   for (let n = 0; n < 1_000; n++) registry.owner().close();
-  assert.ok(immediates() <= before + 1, `${immediates()} of 1,000 wait`);
+  // Cut off inside `setImmediate`, a `vm` time-out would leave the loop spinning for ever.
+  assert.equal(resources(), before);
 });
 
 test.run();
