@@ -70,9 +70,14 @@ export async function run(context: Context): Promise<void> {
   } else {
     context.note('the resident memory is skipped: the system does not tell it');
   }
-  row('shared memory committed', 'committed', 'buffers double when full; what is not touched takes no memory', {
-    goal,
-  });
+  row(
+    'shared memory committed',
+    'committed',
+    'buffers grow by an eighth when full; what is not touched takes no memory',
+    {
+      goal,
+    },
+  );
   row('lookup cache, in a thread that looked all names up', 'cache', 'at its default size; configs as text');
 }
 

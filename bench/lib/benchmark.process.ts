@@ -24,6 +24,7 @@ process.once('disconnect', orphaned);
 try {
   const benchmark = await loadBenchmark(name);
   await benchmark.run(context);
+  await context.profileMissed();
   await end();
   const outcome: Outcome = { rows: context.rows.all, checksum: takeChecksum() };
   await new Promise((sent) => process.send!(outcome, sent));

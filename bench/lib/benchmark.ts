@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { Rows } from './rows.ts';
+import { profileOf } from './profile.ts';
+import { type Row, Rows } from './rows.ts';
 import { type Contestant, type Effort, type Figures, measureInTurns } from './sampler.ts';
 
 /** What every `*.bench.ts` exports. */
@@ -17,6 +18,7 @@ export class Context {
   /** Ended after the benchmark, and also when it fails or is interrupted: whatever it starts belongs here. */
   readonly resources = new AsyncDisposableStack();
   readonly #print: (line: string) => void;
+  readonly #contestants = new Map<string, Contestant>();
 
   constructor(benchmark: string, effort: Effort, print: (line: string) => void) {
     this.effort = effort;
@@ -30,6 +32,7 @@ export class Context {
 
   /** Measures in turns and says how far it is. */
   async measure(title: string, contestants: readonly Contestant[]): Promise<Figures> {
+    for (const contestant of contestants) this.#contestants.set(contestant.name, contestant);
     const startedMs = performance.now();
     let printedMs = startedMs;
     const figures = await measureInTurns(contestants, this.effort, (done, of) => {
@@ -40,6 +43,16 @@ export class Context {
     });
     this.note(`${title}: ${((performance.now() - startedMs) / 1_000).toFixed(1)} s`);
     return figures;
+  }
+
+  /** Finds out where the time goes of those that missed a goal, as far as they work in this thread. */
+  async profileMissed(): Promise<void> {
+    const rows: Row[] = [];
+    for (const row of this.rows.all) {
+      const contestant = row.met === false ? this.#contestants.get(row.subject) : undefined;
+      rows.push(contestant?.inThread ? { ...row, profile: await profileOf(contestant) } : row);
+    }
+    this.rows.all = rows;
   }
 }
 

@@ -17,6 +17,7 @@ export async function writeDocs(results: readonly Measured[]): Promise<void> {
     writeFileSync(path.join(docsFolder, `${chart.name}.svg`), `${chart.svg}\n`);
   const sections = [...charts].map(([result, drawn]) => sectionOf(result, drawn));
   rewrite('docs/BENCHMARKS.md', 'goals', goalsTable(results));
+  rewrite('docs/BENCHMARKS.md', 'profiles', profilesTable(results));
   rewrite('docs/BENCHMARKS.md', 'rows', sections.join('\n\n'));
   rewrite('README.md', '', headlineTable(results));
 }
@@ -85,6 +86,19 @@ function goalsTable(results: readonly Measured[]): string {
   const met = judged.filter((row) => row.met).length;
   return `${met} of ${judged.length} goals met; ${rows.length - judged.length} not judged.\n\n${table}`;
 }
+
+/** Where the time of those goes that missed a goal; a subject that missed several is shown once. */
+function profilesTable(results: readonly Measured[]): string {
+  const rows = results.flatMap((result) => result.rows).filter(({ profile }) => profile !== undefined);
+  const lines = new Map(rows.map((row) => [`${row.benchmark} ${row.subject}`, profileLine(row)]));
+  return markdownTable(['benchmark', 'subject', 'time in the function itself'], [...lines.values()]);
+}
+
+const profileLine = ({ benchmark, subject, profile = [] }: Row): string[] => [
+  benchmark,
+  subject,
+  profile.map(([where, share]) => `${where} ${Math.round(share * 100)} %`).join(', '),
+];
 
 const verdict = (row: Row): string => (row.met === false ? '**missed**' : formatVerdict(row));
 

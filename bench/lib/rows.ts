@@ -1,3 +1,4 @@
+import type { Profile } from './profile.ts';
 import type { Contestant, Figure, Figures } from './sampler.ts';
 
 /** What a row should reach. `speedup` is how many times as fast as the peer the subject is. */
@@ -42,6 +43,8 @@ export interface Row {
   readonly point?: Point;
   /** Shown in the README. */
   readonly headline?: boolean;
+  /** Where the time goes, of a subject that missed its goal. */
+  readonly profile?: Profile;
 }
 
 /** What a row says besides its figures. */
@@ -52,7 +55,7 @@ export type Remarks = Pick<Row, 'goal' | 'note' | 'point' | 'headline'> & {
 
 /** Makes a benchmark's rows. */
 export class Rows {
-  readonly all: Row[] = [];
+  all: readonly Row[] = [];
   readonly #benchmark: string;
   readonly #judged: boolean;
 
@@ -96,7 +99,7 @@ export class Rows {
       ...remarks,
     };
     const { goal } = remarks;
-    this.all.push(goal && judged && this.#judged ? { ...row, met: isMet(goal, row) } : row);
+    this.all = [...this.all, goal && judged && this.#judged ? { ...row, met: isMet(goal, row) } : row];
   }
 }
 

@@ -6,6 +6,8 @@ export interface Contestant {
   readonly name: string;
   /** Works for about so many milliseconds. @returns nanoseconds an operation took on average. */
   round(roundMs: number): number | Promise<number>;
+  /** Whether it works in this thread alone, so that a profile of the thread is one of it. */
+  readonly inThread?: boolean;
 }
 
 /** How long everything is measured, and with how much. */
@@ -54,6 +56,7 @@ export function loop(
 ): Contestant {
   return {
     name,
+    inThread: true,
     async round(roundMs) {
       const bench = new Bench({ time: roundMs, iterations: 1, warmup: false, throws: true });
       const pass = () => {

@@ -1,8 +1,5 @@
 import { assert, corrupt } from './errors.ts';
-import { Header, Page, pageBytes, pageLarge, Shard, sizeClassesMax } from './layout.ts';
-
-/** Where a shard's arena begins to hold blocks: the page table comes first. */
-export const tablePages = (pagesMax: number): number => Math.ceil((pagesMax * Page.words * 4) / pageBytes);
+import { Page, pageBytes, pageLarge, pageRow, pagesPerGroup, Shard, sizeClassesMax } from './layout.ts';
 
 const UNIT_BYTES = 8;
 const PAGE_UNITS = pageBytes / UNIT_BYTES;
@@ -49,18 +46,19 @@ export interface ArenaMemory {
  * A page holds blocks of one size, or is one piece of a large value; an empty page serves any size again. Memory is
  * reused at once: readers copy, then validate the record's version. References are in units of 8 bytes; 0 is none.
  *
+ * Of each size one freed block is kept aside, still taken in its page, so that an update, which takes one block and
+ * frees another, leaves the rows of their pages alone. It never keeps a page in use that has no other block in use.
+ *
  * Pages and blocks are numbers read from shared memory: each is checked before it is followed, so corrupt ones end in
  * `CORRUPT` and no list is walked further than it can be long.
  */
 export class Arena {
   readonly #memory: ArenaMemory;
   readonly #shardAt: number;
-  readonly #firstPage: number;
 
   constructor(memory: ArenaMemory, shardAt: number) {
     this.#memory = memory;
     this.#shardAt = shardAt;
-    this.#firstPage = tablePages(memory.control[Header.pagesPerShardMax]);
   }
 
   /** A block of at least `bytes` (over `blockBytesMax`: a chain of pages). @returns 0 when the arena is full. */
@@ -69,12 +67,19 @@ export class Arena {
     const memory = this.#memory;
     const sizeClass = classOf[Math.ceil(bytes / UNIT_BYTES)];
     const size = blockSizes[sizeClass];
+    const spare = memory.control[this.#shardAt + Shard.spare + sizeClass];
+    if (spare !== 0) {
+      this.#checkBlock(spare, sizeClass);
+      memory.setControl(this.#shardAt + Shard.spare + sizeClass, 0);
+      this.#count(size);
+      return spare;
+    }
     const head = this.#shardAt + Shard.partial + sizeClass;
     let page = memory.control[head];
     if (page === 0) {
       page = this.#takePage();
       if (page === 0) return 0;
-      const row = page * Page.words;
+      const row = pageRow(page);
       memory.setArena(row + Page.kind, sizeClass + 1);
       memory.setArena(row + Page.used, 0);
       memory.setArena(row + Page.free, 0);
@@ -106,22 +111,44 @@ export class Arena {
 
   /** Gives a block or a chain back. `bytes` is what was asked for. */
   free(block: number, bytes: number): void {
-    const memory = this.#memory;
-    const arena = memory.arena;
-    const page = Math.floor(block / PAGE_UNITS);
     if (bytes > blockBytesMax) {
-      this.#freePages(page, Math.ceil(bytes / pageBytes));
+      this.#freePages(Math.floor(block / PAGE_UNITS), Math.ceil(bytes / pageBytes));
       return;
     }
     const sizeClass = classOf[Math.ceil(bytes / UNIT_BYTES)];
+    const used = this.#checkBlock(block, sizeClass);
+    const spareAt = this.#shardAt + Shard.spare + sizeClass;
+    const spare = this.#memory.control[spareAt];
+    this.#count(-blockSizes[sizeClass]);
+    if (spare === 0 && used > 1) {
+      this.#memory.setControl(spareAt, block);
+      return;
+    }
+    this.#giveBlock(block, sizeClass);
+    if (used !== 2 || Math.floor(spare / PAGE_UNITS) !== Math.floor(block / PAGE_UNITS)) return;
+    this.#giveBlock(spare, sizeClass); // it is the last of its page
+    this.#memory.setControl(spareAt, 0);
+  }
+
+  /** @returns how many blocks of its page are in use. @throws {RegistryError} `CORRUPT` when it is not one of them */
+  #checkBlock(block: number, sizeClass: number): number {
+    const { arena } = this.#memory;
+    const page = Math.floor(block / PAGE_UNITS);
     const row = this.#row(page, sizeClass + 1);
-    const head = this.#shardAt + Shard.partial + sizeClass;
     const used = arena[row + Page.used];
     const fresh = arena[row + Page.fresh];
-    if (used <= 0 || used > capacities[sizeClass] || !isBlock(block, page, blockSizes[sizeClass], fresh)) {
-      throw corrupt(`block ${block} of page ${page}, which has ${used} in use`);
-    }
-    this.#count(-blockSizes[sizeClass]);
+    if (used > 0 && used <= capacities[sizeClass] && isBlock(block, page, blockSizes[sizeClass], fresh)) return used;
+    throw corrupt(`block ${block} of page ${page}, which has ${used} in use`);
+  }
+
+  /** Gives a block back to its page, and the page when it was the last in use. */
+  #giveBlock(block: number, sizeClass: number): void {
+    const memory = this.#memory;
+    const arena = memory.arena;
+    const page = Math.floor(block / PAGE_UNITS);
+    const row = pageRow(page);
+    const head = this.#shardAt + Shard.partial + sizeClass;
+    const used = arena[row + Page.used];
     if (used === 1) {
       this.#unlink(head, row);
       this.#givePage(page);
@@ -140,8 +167,8 @@ export class Arena {
     for (let n = 0; n < count; n++) {
       const page = this.#takePage();
       if (page === 0) return 0;
-      memory.setArena(page * Page.words + Page.kind, pageLarge);
-      memory.setArena(page * Page.words + Page.next, first);
+      memory.setArena(pageRow(page) + Page.kind, pageLarge);
+      memory.setArena(pageRow(page) + Page.next, first);
       first = page;
     }
     this.#count(count * pageBytes);
@@ -165,7 +192,8 @@ export class Arena {
       memory.setControl(this.#shardAt + Shard.pageFree, memory.arena[this.#row(page, 0) + Page.next]);
       return page;
     }
-    const fresh = memory.control[this.#shardAt + Shard.pagesUsed];
+    const used = memory.control[this.#shardAt + Shard.pagesUsed];
+    const fresh = holdsRows(used) ? used + 1 : used;
     if (!memory.reservePages(fresh + 1)) return 0;
     memory.setControl(this.#shardAt + Shard.pagesUsed, fresh + 1);
     return fresh;
@@ -173,15 +201,15 @@ export class Arena {
 
   #givePage(page: number): void {
     const memory = this.#memory;
-    memory.setArena(page * Page.words + Page.kind, 0);
-    memory.setArena(page * Page.words + Page.next, memory.control[this.#shardAt + Shard.pageFree]);
+    memory.setArena(pageRow(page) + Page.kind, 0);
+    memory.setArena(pageRow(page) + Page.next, memory.control[this.#shardAt + Shard.pageFree]);
     memory.setControl(this.#shardAt + Shard.pageFree, page);
   }
 
   #link(head: number, page: number): void {
     const memory = this.#memory;
     const next = memory.control[head];
-    const row = page * Page.words;
+    const row = pageRow(page);
     const kind = memory.arena[row + Page.kind];
     memory.setArena(row + Page.previous, 0);
     memory.setArena(row + Page.next, next);
@@ -202,8 +230,8 @@ export class Arena {
   /** Position of the row of a page in use that must be of this kind. */
   #row(page: number, kind: number): number {
     const { arena, control } = this.#memory;
-    const row = page * Page.words;
-    if (page < this.#firstPage || page >= control[this.#shardAt + Shard.pagesUsed]) throw corrupt(`page ${page}`);
+    const row = pageRow(page);
+    if (page < 1 || page >= control[this.#shardAt + Shard.pagesUsed] || holdsRows(page)) throw corrupt(`page ${page}`);
     if (arena[row + Page.kind] !== kind) throw corrupt(`page ${page} of kind ${arena[row + Page.kind]}, not ${kind}`);
     return row;
   }
@@ -213,6 +241,9 @@ export class Arena {
     this.#memory.setControl(at, this.#memory.control[at] + bytes);
   }
 }
+
+/** Whether a page holds the rows of its group. */
+const holdsRows = (page: number): boolean => (page & (pagesPerGroup - 1)) === 0;
 
 /** Whether a reference is one of the first `fresh` blocks of a page. */
 function isBlock(block: number, page: number, size: number, fresh: number): boolean {

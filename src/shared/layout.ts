@@ -11,7 +11,7 @@ import { limits } from './limits.ts';
  * per shard, three growable SharedArrayBuffers
  *   records   16-word records, addressed by id; they never move
  *   index     a line, then 32-bit words: tag << 20 | record id
- *   arena     page table, then 16 KiB pages of values and long names
+ *   arena     16 KiB pages: of each group of 512 the first holds the rows of all, the others values and long names
  * each begins with a Stamp: in the line of record 0, in the row of page 0, neither of which is ever used
  * ```
  * All positions are in words unless the name says bytes.
@@ -60,7 +60,7 @@ export const RegistryState = { open: 1, closed: 2 } as const;
 export const Guard = {
   /** 0, or the holder's token; bit 0 says that somebody sleeps. A line of its own. */
   lock: 0,
-  /** The intent line, written by the holder alone. */
+  /** The intent line, written by the holder alone. The journal begins in it: most mutations need no more lines. */
   op: 16,
   phase: 17,
   record: 18,
@@ -68,12 +68,13 @@ export const Guard = {
   slot: 20,
   journalWords: 21,
   /** Pairs (address, old value), `journalPairsMax` of them. */
-  journal: 32,
+  journal: 22,
 } as const;
 
 /** Pairs the journal can hold: a value of the largest size takes 3 per page, everything else together under 64. */
-export const journalPairsMax = 320;
+export const journalPairsMax = 325;
 const guardWords = Guard.journal + 2 * journalPairsMax;
+assert(guardWords % LINE_WORDS === 0, 'what follows a journal begins a line');
 
 /** The control block: its lock orders owner slots, the freeing of rows and new kinds. (Attaching takes none.) */
 export const Control = {
@@ -116,7 +117,9 @@ export const Shard = {
   swept: guardWords + 61,
   /** Head of the list of pages with room, per size class. */
   partial: guardWords + 64,
-  words: guardWords + 64 + sizeClassesMax,
+  /** Per size class: one block that was freed and stays taken in its page, for the next value. See arena.ts. */
+  spare: guardWords + 64 + sizeClassesMax,
+  words: guardWords + 64 + 2 * sizeClassesMax,
 } as const;
 
 /** What the kernel and Node call a thread; written by the thread when it attaches. */
@@ -138,7 +141,7 @@ export const ThreadInfo = {
  * control lock, after every shard was swept. An owner lives when its epoch is the one a record names and its
  * thread's epoch is the one the row names.
  */
-export const OwnerRow = { epoch: 0, thread: 1, threadEpoch: 2, nextFree: 3, words: LINE_WORDS } as const;
+export const OwnerRow = { epoch: 0, thread: 1, threadEpoch: 2, nextFree: 3, words: 4 } as const;
 export const OwnerState = { free: 0, alive: 1, dead: 2, mask: 3, step: 4 } as const;
 /** At this epoch a row is dead for good: the next tenancy would come near the sign bit. */
 export const ownerEpochMax = 0x7ffffff0;
@@ -178,7 +181,8 @@ export const keyBytesInline = Record.keyWords * 4;
 
 export const Version = { set: 1, live: 2, sequenceShift: 2, sequenceMax: 0x3fffffff } as const;
 
-/** The arena, in bytes, and a page's row in the page table at its start. */
+/** The arena, in bytes, and a page's row. The rows of a group of pages lie in its first, as ext2 has it: so the memory for
+ *  rows grows with that for values. */
 export const pageBytes = 16_384;
 export const Page = {
   /** Size class + 1; `pageLarge` for a page of a large value; 0 when free. */
@@ -193,9 +197,17 @@ export const Page = {
   words: 8,
 } as const;
 export const pageLarge = 255;
+export const pagesPerGroup = pageBytes / (Page.words * 4);
+
+/** Where a page's row begins, in words of the arena. */
+export const pageRow = (page: number): number => {
+  const inGroup = page & (pagesPerGroup - 1);
+  return (page - inGroup) * (pageBytes / 4) + inGroup * Page.words;
+};
 
 assert(Stamp.words <= Page.words, 'a stamp fits the row of a page');
 assert(Record.key + Record.keyWords === Record.words, 'a record fills its line');
+assert(pagesPerGroup === 512, 'rows of a group fill a page');
 assert(KindRow.bytes + Math.ceil(limits.nameBytesMax / 4) <= KindRow.words, 'a kind fits its row');
 assert(Math.ceil(limits.configBytesMax / pageBytes) * 4 + 32 <= journalPairsMax, 'the journal holds the largest value');
 

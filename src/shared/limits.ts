@@ -12,13 +12,13 @@ export const limits = {
   entriesPerShardMax: (1 << 20) - 1,
   /** Threads attached at once: a lock word has 12 bits for its holder, 0 means nobody, one is the coordinator. */
   threadsMax: 4093,
-  /** Owners smaller than a thread, at once: 64 B of address space each. */
+  /** Owners smaller than a thread, at once: 16 B of address space each. */
   ownersMax: 1 << 20,
   /** Different kinds over a registry's life: kinds are type names, kept for good so that readers need no lock. */
   kindsMax: 1024,
   /** Stored bytes of one config. The undo journal of a shard must hold the pages of one value. */
   configBytesMax: 1 << 20,
-  /** Value bytes of one shard: the undo journal addresses a word of them, and of the page table, with 28 bits. */
+  /** Value bytes of one shard: the undo journal addresses a word of them, and of the rows of their pages, with 28 bits. */
   valueBytesPerShardMax: (1 << 30) - (1 << 22),
   /** Value bytes of one shard, at least: below this not even one config of the default limit fits with its pages. */
   valueBytesPerShardMin: 1 << 18,

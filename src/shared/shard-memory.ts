@@ -1,6 +1,5 @@
-import { tablePages } from './arena.ts';
 import { corrupt } from './errors.ts';
-import { Header, LINE_WORDS, pageBytes, Record, Shard } from './layout.ts';
+import { Header, LINE_WORDS, pageBytes, pagesPerGroup, Record, Shard } from './layout.ts';
 
 /** The three growable buffers of one shard. */
 export interface ShardBuffers {
@@ -22,6 +21,9 @@ const INDEX_BYTES_BEFORE = LINE_WORDS * 4;
 const RECORDS_FIRST = 64;
 export const INDEX_LOG2_FIRST = 6;
 const PAGES_FIRST = 4;
+/** Buffers below this size double when they are full, others grow by an eighth: growing copies nothing, it only has every
+ *  thread make its views anew. */
+const GROWS_DOUBLE_BYTES = 1 << 17;
 
 /** Bits of an index word that hold a record id. */
 export const ID_BITS = 20;
@@ -42,7 +44,7 @@ export function allocateShard(entriesMax: number, pagesMax: number): ShardBuffer
   return {
     records: growable(RECORDS_FIRST * Record.words * 4, max.records),
     index: growable(INDEX_BYTES_BEFORE + (2 << INDEX_LOG2_FIRST) * 4, max.index),
-    arena: growable((tablePages(pagesMax) + PAGES_FIRST) * pageBytes, max.arena),
+    arena: growable(PAGES_FIRST * pageBytes, max.arena),
   };
 }
 
@@ -51,7 +53,7 @@ export function shardBytesMax(entriesMax: number, pagesMax: number): { [part in 
   return {
     records: (entriesMax + 1) * Record.words * 4,
     index: INDEX_BYTES_BEFORE + indexWordsMax(entriesMax) * 4,
-    arena: (tablePages(pagesMax) + pagesMax) * pageBytes,
+    arena: pagesEnd(pagesMax) * pageBytes,
   };
 }
 
@@ -136,7 +138,7 @@ export class ShardMemory {
   }
 
   reservePages(pages: number): boolean {
-    if (pages > tablePages(this.#pagesMax) + this.#pagesMax) return false;
+    if (pages > pagesEnd(this.#pagesMax)) return false;
     return this.#reserve(this.#buffers.arena, pages * pageBytes) && this.coverArena(pages * pageBytes);
   }
 
@@ -144,7 +146,8 @@ export class ShardMemory {
     if (bytes > buffer.maxByteLength) return false;
     if (bytes > buffer.byteLength) {
       try {
-        buffer.grow(Math.min(Math.max(bytes, buffer.byteLength * 2), buffer.maxByteLength));
+        const more = buffer.byteLength < GROWS_DOUBLE_BYTES ? buffer.byteLength : buffer.byteLength >>> 3;
+        buffer.grow(Math.min(Math.max(bytes, buffer.byteLength + more), buffer.maxByteLength));
       } catch {
         return false; // the system has no memory: the caller says TABLE_FULL and nothing is lost
       }
@@ -161,14 +164,12 @@ export class ShardMemory {
   initialise(): void {
     this.control[this.at + Shard.descriptor] = INDEX_LOG2_FIRST;
     this.control[this.at + Shard.recordsUsed] = 1;
-    this.control[this.at + Shard.pagesUsed] = this.firstPage;
-  }
-
-  /** The arena's first page that is not of its page table. */
-  get firstPage(): number {
-    return tablePages(this.#pagesMax);
+    this.control[this.at + Shard.pagesUsed] = 1;
   }
 }
+
+/** Pages of an arena that may hold so many besides those with the rows of their groups. */
+const pagesEnd = (pagesMax: number): number => pagesMax + Math.ceil(pagesMax / (pagesPerGroup - 1));
 
 function view(buffer: SharedArrayBuffer, from = 0): Int32Array<SharedArrayBuffer> {
   return new Int32Array(buffer, from, (buffer.byteLength - from) >>> 2);

@@ -86,7 +86,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     memory.coverIndex(indexStart(descriptor) + indexSize(descriptor));
     memory.recordAt(Math.max(1, memory.recordsUsed() - 1));
     const pages = control[at + At.pagesUsed];
-    if (pages < memory.firstPage || !memory.coverArena(pages * pageBytes)) throw corrupt(`arena of ${pages} pages`);
+    if (pages < 1 || !memory.coverArena(pages * pageBytes)) throw corrupt(`arena of ${pages} pages`);
   }
 
   /** The record of a name, dead ones included, or 0; `slot` is its index slot, or the one for its insertion. */

@@ -1,7 +1,7 @@
 import { blockBytesMax } from './arena.ts';
 import type { EncodedConfig } from './codec.ts';
 import { corrupt } from './errors.ts';
-import { Page, pageBytes } from './layout.ts';
+import { Page, pageBytes, pageRow } from './layout.ts';
 import type { ShardMemory } from './shard-memory.ts';
 
 /** A value in the arena: a header word (stored bytes | wide << 30), then the text. */
@@ -38,7 +38,7 @@ export function writeValue(memory: ShardMemory, block: number, config: EncodedCo
     const copied = encoded.copy(bytes, page * pageBytes + skip, from, from + pageBytes - skip);
     if (copied === 0) throw corrupt(`page ${page} of a value`);
     from += copied;
-    page = memory.arena[page * Page.words + Page.next];
+    page = memory.arena[pageRow(page) + Page.next];
   }
 }
 
@@ -67,7 +67,7 @@ export function readValue(memory: ShardMemory, block: number): string | undefine
     if (page <= 0 || !memory.coverArena(from + size)) return undefined;
     text += wide ? memory.arenaBytes.ucs2Slice(from, from + size) : memory.arenaBytes.latin1Slice(from, from + size);
     left -= size;
-    page = memory.arena[page * Page.words + Page.next];
+    page = memory.arena[pageRow(page) + Page.next];
   }
   return text;
 }

@@ -1,5 +1,4 @@
-import { tablePages } from '../../src/shared/arena.ts';
-import { Control, Guard, Header, OwnerRow, Page, pageBytes, Shard } from '../../src/shared/layout.ts';
+import { Control, Guard, OwnerRow, Page, pageBytes, pagesPerGroup, Shard } from '../../src/shared/layout.ts';
 import { type Event, isLinearizable, type State, stateAfter } from './linearizability.ts';
 import type { SteppedSource } from './load.ts';
 import { $kill, $reviveAll, $run, type Access, describePlace, $isKernel as isKernel, type Place } from './runtime.ts';
@@ -89,7 +88,6 @@ export class Explorer {
   readonly #lockAt: number;
   readonly #controlRegion: number;
   readonly #arenaRegion: number;
-  readonly #tableWords: number;
   #learnt = false;
   #memory = 0;
   #memory2 = 0;
@@ -111,7 +109,6 @@ export class Explorer {
     this.#lockAt = memory.at + Guard.lock;
     this.#controlRegion = memory.control.$region;
     this.#arenaRegion = memory.arena.$region;
-    this.#tableWords = (tablePages(memory.control[Header.pagesPerShardMax]) * pageBytes) / 4;
     for (const { thread, operation } of program.setup ?? []) {
       this.#alone(thread, operation);
     }
@@ -372,7 +369,8 @@ export class Explorer {
   #lockOf(words: Int32Array, index: number): number | undefined {
     const region = (words as { $region?: number }).$region;
     if (region === this.#arenaRegion) {
-      return index < this.#tableWords && index % Page.words !== Page.next ? this.#lockAt : undefined;
+      const inRows = index % ((pagesPerGroup * pageBytes) / 4) < pageBytes / 4;
+      return inRows && index % Page.words !== Page.next ? this.#lockAt : undefined;
     }
     if (region !== this.#controlRegion) return undefined;
     const { map } = this.#world;

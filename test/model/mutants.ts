@@ -14,7 +14,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a reader does not check the version again after copying the value',
     file: 'shared/shard-reader.ts',
-    caughtBy: 'registered: register or update | whereis',
+    caughtBy: 'an update frees its block for another name',
     find: `    if (!this.#isStill(version, at, this.#wraps)) return false;
     if (block`,
     replace: '    if (block',
@@ -194,7 +194,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a free block's link is not journaled before the value overwrites it",
     file: 'shared/arena.ts',
-    caughtBy: 'registered: register or update, killed | update',
+    caughtBy: 'two registrations take a spare block',
     find: 'memory.setArena(block * 2, 0);',
     replace: 'arena[block * 2] = 0;',
   },
@@ -256,7 +256,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a snapshot is taken in one pass',
     file: 'shared/shard-reader.ts',
-    caughtBy: 'registered: register or update | list',
+    caughtBy: 'list | update',
     find: 'if (loadAfter(memory.records, id * Record.words + Record.version) !== versions[id]) return undefined;',
     replace: 'void id;',
   },
@@ -264,8 +264,8 @@ export const mutants: readonly Mutant[] = [
     name: 'a writer does not look for pages that others have added',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'another thread has grown the arena',
-    find: 'if (pages < memory.firstPage || !memory.coverArena(pages * pageBytes)) throw',
-    replace: 'if (pages < memory.firstPage) throw',
+    find: 'if (pages < 1 || !memory.coverArena(pages * pageBytes)) throw',
+    replace: 'if (pages < 1) throw',
   },
   {
     name: 'a second notice of a death kills the next tenant of the slot',
@@ -354,9 +354,23 @@ export const mutants: readonly Mutant[] = [
     replace: '    records[at + Record.value + set] = block;',
   },
   {
+    name: 'a spare block is taken unjournaled',
+    file: 'shared/arena.ts',
+    caughtBy: 'two registrations take a spare block',
+    find: 'memory.setControl(this.#shardAt + Shard.spare + sizeClass, 0);',
+    replace: 'memory.control[this.#shardAt + Shard.spare + sizeClass] = 0;',
+  },
+  {
+    name: 'a spare block is kept unjournaled',
+    file: 'shared/arena.ts',
+    caughtBy: 'two unregistrations make a spare block',
+    find: 'this.#memory.setControl(spareAt, block);',
+    replace: 'this.#memory.control[spareAt] = block;',
+  },
+  {
     name: 'a freed block loses its length unjournaled',
     file: 'shared/arena.ts',
-    caughtBy: 'registered: update, killed',
+    caughtBy: 'two unregistrations make a spare block',
     find: '    memory.setArena(block * 2, arena[row + Page.free]);',
     replace: '    arena[block * 2] = arena[row + Page.free];',
   },

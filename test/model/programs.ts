@@ -41,6 +41,9 @@ const sweep: Operation = { op: 'sweep' };
 const list: Operation = { op: 'list' };
 const by = (thread: number, ...operations: Operation[]) => operations.map((operation) => ({ thread, operation }));
 
+/** Configs for blocks of one size, longer than the smallest block: that each is freed with its own size is checked. */
+const sized = (config: string): string => config.padEnd(40, '.');
+
 /** With one more name, enough to bring the first index to its load limit: the next one rebuilds it. */
 const almostFull = Array.from({ length: 5 }, (_, n) => register(`filler${n}`));
 
@@ -197,6 +200,20 @@ export const programs: readonly Program[] = [
     names: [a, b],
   },
   {
+    name: 'two registrations take a spare block and one of a free list, killed | update',
+    setup: by(1, ...[a, b, c].map((name) => register(name, sized('old'))), unregister(b), unregister(c)),
+    threads: [[register(b, sized('new')), register(c, sized('new'))], [update(a, sized('newer'))]],
+    kill: 0,
+    names: [a, b, c],
+  },
+  {
+    name: 'two unregistrations make a spare block and one of a free list, killed | update',
+    setup: by(1, ...[a, b, c].map((name) => register(name, sized('old')))),
+    threads: [[unregister(b), unregister(c)], [update(a, sized('newer'))]],
+    kill: 0,
+    names: [a, b, c],
+  },
+  {
     name: 'rebuild of the index | whereis of a name in it and of the one that comes',
     setup: by(0, ...almostFull, register(a)),
     threads: [[register(b)], [whereis(a), whereis(b)]],
@@ -288,21 +305,19 @@ export const boundOf = ({ bound }: Program): number => bound ?? 3;
 /** Every operation against every other on one name, from every state a name can be in, and a killed writer against every
  *  other. */
 function pairs(): Program[] {
-  // Longer than the smallest block: that it is freed with its own size is checked.
-  const long = (config: string) => config.padEnd(40, '.');
   const states: Record<string, { name: string; setup: Program['setup'] }> = {
     absent: { name: a, setup: [] },
-    registered: { name: a, setup: by(0, register(a, long('before'))) },
-    'of the dead': { name: a, setup: [...by(2, register(a, long('before'))), ...by(3, bury(2))] },
-    gone: { name: a, setup: by(0, register(b), register(a, long('before')), unregister(a)) },
+    registered: { name: a, setup: by(0, register(a, sized('before'))) },
+    'of the dead': { name: a, setup: [...by(2, register(a, sized('before'))), ...by(3, bury(2))] },
+    gone: { name: a, setup: by(0, register(b), register(a, sized('before')), unregister(a)) },
     'absent, the index full': { name: b, setup: by(0, ...almostFull, register(a)) },
   };
   const found: Program[] = [];
   for (const [state, { name, setup }] of Object.entries(states)) {
     const writes: Record<string, Operation[]> = {
-      register: [register(name, long('mine'))],
-      'register or update': [{ op: 'registerOrUpdate', name, config: long('either') }],
-      update: [update(name, long('changed'))],
+      register: [register(name, sized('mine'))],
+      'register or update': [{ op: 'registerOrUpdate', name, config: sized('either') }],
+      update: [update(name, sized('changed'))],
       'look, compare and update': [look(name), updateIf(name)],
       unregister: [unregister(name)],
     };

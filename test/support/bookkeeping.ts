@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import type { PartitionStats, Registry, RegistryHandle } from '../../src/engine/index.ts';
-import { blockSizes, tablePages } from '../../src/shared/arena.ts';
+import { blockSizes } from '../../src/shared/arena.ts';
 import {
   Control,
   ControlMap,
@@ -12,6 +12,8 @@ import {
   Page,
   pageBytes,
   pageLarge,
+  pageRow,
+  pagesPerGroup,
   Record,
   Shard,
   ThreadInfo,
@@ -199,10 +201,9 @@ function blocksOf(memory: ShardMemory, live: ReadonlySet<number>): Block[] {
 /** Checks that these blocks, and no others, are handed out. */
 export function auditArena(memory: ShardMemory, blocks: readonly Block[]): void {
   const { control, at } = memory;
-  const firstPage = tablePages(control[Header.pagesPerShardMax]);
   const pagesUsed = control[at + Shard.pagesUsed];
   memory.coverArena(pagesUsed * pageBytes);
-  const word = (page: number, field: number) => memory.arena[page * Page.words + field];
+  const word = (page: number, field: number) => memory.arena[pageRow(page) + field];
   const unitsPerPage = pageBytes / 8;
 
   const usedBlocks = new Map<number, Set<number>>();
@@ -210,7 +211,7 @@ export function auditArena(memory: ShardMemory, blocks: readonly Block[]): void 
   let bytesUsed = 0;
   for (const { block, bytes } of blocks) {
     let page = Math.floor(block / unitsPerPage);
-    assert.ok(page >= firstPage && page < pagesUsed, `block ${block} lies in a page that is used`);
+    assert.ok(holdsValues(page) && page < pagesUsed, `block ${block} lies in a page that is used`);
     if (bytes > pageBytes / 2) {
       for (let left = Math.ceil(bytes / pageBytes); left > 0; left--) {
         assert.is(word(page, Page.kind), pageLarge, `page ${page} is of a large value`);
@@ -235,6 +236,17 @@ export function auditArena(memory: ShardMemory, blocks: readonly Block[]): void 
     bytesUsed += size;
   }
   assert.is(control[at + Shard.valueBytes], bytesUsed, 'value bytes are counted');
+  for (const [sizeClass, size] of blockSizes.entries()) {
+    const spare = control[at + Shard.spare + sizeClass];
+    if (spare === 0) continue;
+    const page = Math.floor(spare / unitsPerPage);
+    const inPage = usedBlocks.get(page);
+    assert.ok(inPage, `spare block ${spare} does not keep page ${page} alone`);
+    const n = ((spare - page * unitsPerPage) * 8) / size;
+    assert.ok(word(page, Page.kind) === sizeClass + 1 && Number.isInteger(n), `spare block ${spare} has its size`);
+    assert.not.ok(inPage.has(n), `spare block ${spare} is nobody’s`);
+    inPage.add(n);
+  }
 
   const free = new Set<number>();
   for (let page = control[at + Shard.pageFree]; page !== 0; page = word(page, Page.next)) {
@@ -243,17 +255,23 @@ export function auditArena(memory: ShardMemory, blocks: readonly Block[]): void 
     free.add(page);
   }
   const withRoom = auditPartialLists(memory);
-  for (let page = firstPage; page < pagesUsed; page++) {
+  let pages = 0;
+  for (let page = 1; page < pagesUsed; page++) {
+    if (!holdsValues(page)) continue;
+    pages++;
     const kind = word(page, Page.kind);
     if (kind === 0) assert.ok(free.has(page), `page ${page} is free`);
     else if (kind === pageLarge) assert.ok(chained.has(page), `page ${page} is of a large value that lives`);
     else auditPage(memory, page, usedBlocks.get(page) ?? new Set(), withRoom.has(page));
   }
-  assert.is(free.size + chained.size + usedBlocks.size, pagesUsed - firstPage, 'each page is used or free');
+  assert.is(free.size + chained.size + usedBlocks.size, pages, 'each page is used or free');
 }
 
+/** Whether a page is not the one with the rows of its group. */
+const holdsValues = (page: number): boolean => page > 0 && page % pagesPerGroup !== 0;
+
 function auditPage(memory: ShardMemory, page: number, used: ReadonlySet<number>, listed: boolean): void {
-  const row = page * Page.words;
+  const row = pageRow(page);
   const size = blockSizes[memory.arena[row + Page.kind] - 1];
   const capacity = Math.floor(pageBytes / size);
   const fresh = memory.arena[row + Page.fresh];
@@ -275,7 +293,7 @@ function auditPartialLists(memory: ShardMemory): Set<number> {
   for (const sizeClass of blockSizes.keys()) {
     let previous = 0;
     for (let page = memory.control[memory.at + Shard.partial + sizeClass]; page !== 0; ) {
-      const row = page * Page.words;
+      const row = pageRow(page);
       assert.not.ok(listed.has(page), `page ${page} is listed once`);
       assert.is(memory.arena[row + Page.kind], sizeClass + 1, `page ${page} is in the list of its size`);
       assert.is(memory.arena[row + Page.previous], previous, `page ${page} knows the page before`);

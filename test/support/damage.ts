@@ -1,5 +1,4 @@
 import fc from 'fast-check';
-import { tablePages } from '../../src/shared/arena.ts';
 import {
   type ControlMap,
   Header,
@@ -7,6 +6,7 @@ import {
   LINE_WORDS,
   Page,
   pageBytes,
+  pageRow,
   Record,
   Shard,
 } from '../../src/shared/layout.ts';
@@ -26,7 +26,7 @@ const regionNames = [
   'controlWords',
   'shardGuard',
   'shardWords',
-  'partialLists',
+  'partialListsAndSpares',
   'threads',
   'owners',
   'kinds',
@@ -44,7 +44,6 @@ export function regionsOf({ control, shards }: TableBuffers, map: ControlMap): R
     const at = map.shard(n);
     const descriptor = words[at + Shard.descriptor];
     const start = indexStart(descriptor);
-    const table = tablePages(words[Header.pagesPerShardMax]);
     const pages = words[at + Shard.pagesUsed];
     const arenaWords = new Int32Array(arena, 0, arena.byteLength / 4);
     return {
@@ -56,8 +55,8 @@ export function regionsOf({ control, shards }: TableBuffers, map: ControlMap): R
         words[at + Shard.recordsUsed] * Record.words,
       ),
       index: new Int32Array(index, LINE_WORDS * 4).subarray(start, start + indexSize(descriptor)),
-      pageTable: arenaWords.subarray(table * Page.words, pages * Page.words),
-      values: arenaWords.subarray((table * pageBytes) / 4, (pages * pageBytes) / 4),
+      pageTable: arenaWords.subarray(Page.words, pageRow(pages - 1) + Page.words),
+      values: arenaWords.subarray(pageBytes / 4, (pages * pageBytes) / 4),
     };
   });
   return {
@@ -66,7 +65,7 @@ export function regionsOf({ control, shards }: TableBuffers, map: ControlMap): R
     controlWords: [words.subarray(map.control + guardWords, map.shards)],
     shardGuard: perShard.map(({ guard }) => guard),
     shardWords: perShard.map((shard) => shard.words),
-    partialLists: perShard.map(({ partial }) => partial),
+    partialListsAndSpares: perShard.map(({ partial }) => partial),
     threads: [words.subarray(map.threads, map.owners)],
     owners: [words.subarray(map.owners, map.kinds)],
     kinds: [words.subarray(map.kinds, map.kinds + 3 * KindRow.words)],

@@ -1,6 +1,5 @@
 import type { Registry } from '../../src/engine/index.ts';
-import { tablePages } from '../../src/shared/arena.ts';
-import { ControlMap, Header, Page, Record, Shard } from '../../src/shared/layout.ts';
+import { ControlMap, Header, Page, pageBytes, pageRow, pagesPerGroup, Record, Shard } from '../../src/shared/layout.ts';
 import { ShardMemory } from '../../src/shared/shard-memory.ts';
 import { total } from '../support/bookkeeping.ts';
 
@@ -30,15 +29,15 @@ export function accountsOf(registry: Registry): Accounts {
     const word = (field: number) => control[memory.at + field];
     const recordsUsed = word(Shard.recordsUsed);
     const pagesUsed = word(Shard.pagesUsed);
-    memory.coverArena(pagesUsed * Page.words * 4);
+    memory.coverArena(pagesUsed * pageBytes);
     records.total += recordsUsed - 1; // record 0 is nobody's
     for (let id = word(Shard.recordFree); id !== 0; id = memory.records[memory.recordAt(id) + Record.born]) {
       records.free++;
     }
-    const first = tablePages(control[Header.pagesPerShardMax]);
-    pages.total += pagesUsed - first;
-    for (let page = first; page < pagesUsed; page++) {
-      if (memory.arena[page * Page.words + Page.kind] === 0) pages.free++;
+    for (let page = 0; page < pagesUsed; page++) {
+      if (page % pagesPerGroup === 0) continue; // it holds rows
+      pages.total++;
+      if (memory.arena[pageRow(page) + Page.kind] === 0) pages.free++;
       else pages.used++;
     }
   }

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Arena, blockBytesMax, blockSizes } from '../../src/shared/arena.ts';
-import { ControlMap, pageBytes } from '../../src/shared/layout.ts';
+import { ControlMap, pageBytes, pagesPerGroup, Shard } from '../../src/shared/layout.ts';
 import { defaults } from '../../src/shared/limits.ts';
 import { ShardMemory } from '../../src/shared/shard-memory.ts';
 import { allocateTable } from '../../src/shared/table.ts';
@@ -117,6 +117,37 @@ for (const seed of [1, 2, 3]) {
     auditArena(memory, []);
   });
 }
+
+test('a second group of pages has its rows in a page of its own', () => {
+  const { arena, memory } = freshArena(2 * pagesPerGroup);
+  const blocks = new Blocks(memory);
+  for (let n = 0; n < pagesPerGroup + 10; n++) blocks.add(arena.allocate(pageBytes), pageBytes, (n % 255) + 1);
+  for (let n = 0; n < 10; n++) blocks.add(arena.allocate(5_000), 5_000, n + 1);
+  assert.is(memory.control[memory.at + Shard.pagesUsed], pagesPerGroup + 10 + 4 + 2, 'and two with rows');
+  auditArena(memory, blocks.taken);
+  while (blocks.taken.length > 0) {
+    const { block, bytes } = blocks.take(0);
+    arena.free(block, bytes);
+  }
+  auditArena(memory, []);
+});
+
+test('to take a block and free another of its size leaves the rows of pages alone', () => {
+  const { arena, memory } = freshArena();
+  const taken = Array.from({ length: 300 }, () => arena.allocate(120));
+  arena.free(taken.pop() as number, 120);
+  const rows = memory.arena.slice(0, pageBytes / 4);
+  for (let n = 0; n < 300; n++) {
+    const block = arena.allocate(120);
+    arena.free(taken[n % taken.length], 120);
+    taken[n % taken.length] = block;
+  }
+  assert.equal(memory.arena.slice(0, pageBytes / 4), rows);
+  auditArena(
+    memory,
+    taken.map((block) => ({ block, bytes: 120 })),
+  );
+});
 
 test('an empty page serves any other size', () => {
   const { arena, memory } = freshArena();
