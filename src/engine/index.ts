@@ -3,6 +3,8 @@ export { EncodedConfig, encodeConfig, type JsonInput, type JsonValue } from '../
 export { RegistryError, type RegistryErrorCode } from '../shared/errors.ts';
 export type { Entry, OwnerInfo } from './entry.ts';
 export { AlreadyRegisteredError } from './errors.ts';
+export { Groups } from './groups.ts';
+export { type GroupMember, type MemberOptions, Membership } from './membership.ts';
 export type { RegisterOptions, RegistryOptions } from './options.ts';
 export { Owner } from './owner.ts';
 export { Ref } from './ref.ts';

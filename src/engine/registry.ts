@@ -11,6 +11,7 @@ import { watchWorkers } from '../workers/worker-watch.ts';
 import { AbortWatch } from './abort.ts';
 import type { Entry, SharedEntry } from './entry.ts';
 import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
+import { Groups } from './groups.ts';
 import { Life } from './life.ts';
 import { KindCache, LookupCache } from './lookup-cache.ts';
 import {
@@ -22,6 +23,7 @@ import {
   resolveOptions,
 } from './options.ts';
 import { Owner } from './owner.ts';
+import type { Parts } from './parts.ts';
 import { Ref } from './ref.ts';
 import { Registration, type RegistrationHost } from './registration.ts';
 import { Resolver } from './resolver.ts';
@@ -54,6 +56,8 @@ const SNAPSHOT_TRIES = 3;
 export class Registry implements Disposable, AsyncDisposable {
   /** For `Registry.attach` in other threads. */
   readonly handle: RegistryHandle;
+  /** Who belongs together, in every thread. */
+  readonly groups: Groups;
   readonly #table: Table;
   readonly #link: CoordinatorLink;
   readonly #opener: boolean;
@@ -84,6 +88,14 @@ export class Registry implements Disposable, AsyncDisposable {
       remove: (registration) => this.#remove(registration),
       isActive: (registration) => this.#isActive(registration),
     };
+    const parts: Parts = {
+      table: this.#table,
+      life: this.#life,
+      resolver: this.#resolver,
+      self: this.#self,
+      host: this.#host,
+    };
+    this.groups = new Groups(parts);
   }
 
   /**

@@ -81,9 +81,9 @@ export class Resolver {
   }
 
   /** An entry that is listed: nobody asks whether it still holds. */
-  entryOf({ record, version, kind, name, text, owner, ownerEpoch }: RawEntry): SharedEntry {
+  entryOf({ record, version, born, kind, name, text, owner, ownerEpoch }: RawEntry): SharedEntry {
     const { entries } = this.#shards[0];
-    const proof = { sequence: 0, wraps: 0, versionAt: 0, version: 0, born: 0 };
+    const proof = { sequence: 0, wraps: 0, versionAt: record * Record.words + Record.version, version, born };
     const kindName = this.#table.kinds.name(kind);
     const owned = this.owner(owner, ownerEpoch);
     return new SharedEntry(kindName, name, versionToken(record, version), text, owned, entries, proof);

@@ -51,6 +51,8 @@ export const Header = {
   requests: 33,
   /** How often it was asked to have locks given back that may be abandoned. Counted before `requests`. */
   lockRequests: 34,
+  /** A read-mostly line: the bell of those who watch for changes. Anybody, by compareExchange: see watch-bell.ts. */
+  watchBell: 48,
   words: 64,
 } as const;
 
@@ -116,7 +118,10 @@ export const Shard = {
   swept: guardWords + 61,
   /** Head of the list of pages with room, per size class. */
   partial: guardWords + 64,
-  words: guardWords + 64 + sizeClassesMax,
+  /** The change log, a ring: the record of change k in word k mod `limits.changesLogged`. Change k is the one under which
+   *  the change sequence says 2k + 1; its record is written before. See shard-view.ts. */
+  log: guardWords + 64 + sizeClassesMax,
+  words: guardWords + 64 + sizeClassesMax + limits.changesLogged,
 } as const;
 
 /** What the kernel and Node call a thread; written by the thread when it attaches. */
@@ -197,6 +202,7 @@ export const pageLarge = 255;
 assert(Stamp.words <= Page.words, 'a stamp fits the row of a page');
 assert(Record.key + Record.keyWords === Record.words, 'a record fills its line');
 assert(KindRow.bytes + Math.ceil(limits.nameBytesMax / 4) <= KindRow.words, 'a kind fits its row');
+assert(Number.isInteger(Math.log2(limits.changesLogged)), 'the change log goes on where its counter wraps');
 assert(Math.ceil(limits.configBytesMax / pageBytes) * 4 + 32 <= journalPairsMax, 'the journal holds the largest value');
 
 const align = (words: number): number => Math.ceil(words / LINE_WORDS) * LINE_WORDS;

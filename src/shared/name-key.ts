@@ -1,6 +1,9 @@
 import { RegistryError } from './errors.ts';
 import { limits } from './limits.ts';
 
+/** The bits of a hash that choose one of `limits.shardsMax` shards. */
+const SHARD_BITS = ~(-1 >>> Math.log2(limits.shardsMax));
+
 /** Ends what would break a message's line, and cuts what would flood it. */
 export function quote(name: string): string {
   return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
@@ -59,6 +62,13 @@ export class NameKey {
     if (seen > 0x7f) this.#encodeUtf8(id);
     this.meta = this.byteLength | (kind << 8);
     this.#digest();
+  }
+
+  /** `encode` for an entry that lies in the shard of another name: the bits of the hash that choose it are that one's, and
+   *  none of those choose the index slot. */
+  encodeBeside(hash: number, kind: number, id: string): void {
+    this.encode(kind, id);
+    this.hash = (hash & SHARD_BITS) | (this.hash & ~SHARD_BITS);
   }
 
   #encodeUtf8(id: string): void {
