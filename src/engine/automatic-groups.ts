@@ -4,7 +4,7 @@ import type { SharedEntry } from './entry.ts';
 import type { Grounds } from './grounds.ts';
 import { noMembers } from './group-index.ts';
 import { KindIndex } from './kind-index.ts';
-import type { GroupMember } from './membership.ts';
+import { type GroupMember, isSameMembers } from './membership.ts';
 import type { Parts } from './parts.ts';
 
 interface Rule {
@@ -88,7 +88,7 @@ class MembersBy implements Source<readonly GroupMember[]> {
     for (const entry of this.#index.collect(control, grounds)) {
       if (capability === undefined || hasCapability(entry.config, capability)) found.push(memberOf(entry));
     }
-    return this.#before !== undefined && isSame(found, this.#before) ? this.#before : Object.freeze(found);
+    return this.#before !== undefined && isSameMembers(found, this.#before) ? this.#before : Object.freeze(found);
   }
 }
 
@@ -112,10 +112,3 @@ const fieldOf = (value: JsonValue | undefined, key: string): JsonValue | undefin
   typeof value === 'object' && value !== null && Object.hasOwn(value, key)
     ? (value as { readonly [key: string]: JsonValue })[key]
     : undefined;
-
-const isSame = (found: readonly GroupMember[], before: readonly GroupMember[]): boolean =>
-  found.length === before.length &&
-  found.every(({ owner, id }, n) => {
-    const { owner: other, id: otherId } = before[n];
-    return id === otherId && owner.slot === other.slot && owner.epoch === other.epoch;
-  });

@@ -6,7 +6,7 @@ import type { Table } from '../shared/table.ts';
 import { type Answer, answerFrom, type Source } from './answer.ts';
 import type { SharedOwner } from './entry.ts';
 import type { Grounds } from './grounds.ts';
-import { type GroupMember, type NamedMember, parseMembership } from './membership.ts';
+import { type GroupMember, isSameMembers, type NamedMember, parseMembership } from './membership.ts';
 import type { Resolver } from './resolver.ts';
 
 export const noMembers: readonly GroupMember[] = Object.freeze([]);
@@ -122,7 +122,7 @@ class MembersOf implements Source<readonly GroupMember[]> {
       grounds.addOwner(owner);
       members.push(member);
     }
-    if (group.members === undefined || !isSame(members, group.members)) group.members = Object.freeze(members);
+    if (group.members === undefined || !isSameMembers(members, group.members)) group.members = Object.freeze(members);
     return group.members;
   }
 
@@ -134,6 +134,3 @@ class MembersOf implements Source<readonly GroupMember[]> {
     return reader.isRegistration(record, born);
   }
 }
-
-const isSame = (some: readonly unknown[], others: readonly unknown[]): boolean =>
-  some.length === others.length && some.every((one, n) => one === others[n]);

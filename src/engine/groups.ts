@@ -10,6 +10,7 @@ import { type Group, GroupIndex } from './group-index.ts';
 import {
   checkMemberOptions,
   type GroupMember,
+  isSameMembers,
   type MemberOptions,
   Membership,
   membershipId,
@@ -18,6 +19,8 @@ import {
 import { checkObject } from './options.ts';
 import type { Owner } from './owner.ts';
 import { checkOpen, checkOwner, type Parts, registerOwn } from './parts.ts';
+import type { StateIterator } from './wait.ts';
+import type { Watches, WatchOptions } from './watches.ts';
 
 /**
  * Groups of owners and names, as `pg` of Erlang: who is in a group, asked by its name, in every thread. A group is there while it has
@@ -31,13 +34,15 @@ import { checkOpen, checkOwner, type Parts, registerOwn } from './parts.ts';
  */
 export class Groups {
   readonly #parts: Parts;
+  readonly #watches: Watches;
   readonly #automatic: AutomaticGroups;
   readonly #indexes: (GroupIndex | undefined)[];
   readonly #groups = new Map<string, Group>();
 
   /** @internal Made by the registry. */
-  constructor(parts: Parts) {
+  constructor(parts: Parts, watches: Watches) {
     this.#parts = parts;
+    this.#watches = watches;
     this.#automatic = new AutomaticGroups(parts);
     this.#indexes = parts.table.shards.map(() => undefined);
   }
@@ -87,6 +92,20 @@ export class Groups {
     const { shards } = this.#parts.table;
     for (const shard of shards.keys()) this.#index(shard).view.catchUp();
     return [...automaticNames, ...this.#groups.keys()].filter((name) => this.members(name).length > 0);
+  }
+
+  /** The members of a group now, then whenever one has come or gone: see `Registry.watch`.
+   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `CLOSED` */
+  watch(group: string, options: WatchOptions = {}): StateIterator<readonly GroupMember[]> {
+    this.members(group); // says at once what is wrong with it
+    let told: readonly GroupMember[] | undefined;
+    const look = () => {
+      const members = this.members(group);
+      if (told !== undefined && isSameMembers(members, told)) return undefined;
+      told = members;
+      return { value: members };
+    };
+    return this.#watches.states(look, options);
   }
 
   #automaticMembers(group: string): readonly GroupMember[] {

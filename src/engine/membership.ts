@@ -55,6 +55,17 @@ export class Membership implements Disposable {
   }
 }
 
+/** Whether two lists have the same members, in the same order. */
+export const isSameMembers = (some: readonly GroupMember[], others: readonly GroupMember[]): boolean =>
+  some === others || (some.length === others.length && some.every((member, n) => isSameMember(member, others[n])));
+
+const isSameMember = (one: GroupMember, other: GroupMember): boolean =>
+  one === other ||
+  (one.owner.slot === other.owner.slot &&
+    one.owner.epoch === other.owner.epoch &&
+    one.kind === other.kind &&
+    one.id === other.id);
+
 /** A registration of a name, wherever it lies. */
 export interface NamedMember {
   readonly kind: string;
