@@ -1,6 +1,7 @@
 // Everything exported here is a promise to users.
 export { EncodedConfig, encodeConfig, type JsonInput, type JsonValue } from '../shared/codec.ts';
 export { RegistryError, type RegistryErrorCode } from '../shared/errors.ts';
+export { Bindings, type BindOptions } from './bindings.ts';
 export type { Entry, OwnerInfo } from './entry.ts';
 export { AlreadyRegisteredError } from './errors.ts';
 export { Groups } from './groups.ts';

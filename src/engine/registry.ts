@@ -9,6 +9,7 @@ import { allocateTable, Table, type TableBuffers } from '../shared/table.ts';
 import { CoordinatorLink } from '../workers/coordinator-link.ts';
 import { watchWorkers } from '../workers/worker-watch.ts';
 import { AbortWatch } from './abort.ts';
+import { Bindings } from './bindings.ts';
 import type { Entry, SharedEntry } from './entry.ts';
 import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
 import { Groups } from './groups.ts';
@@ -62,6 +63,8 @@ export class Registry implements Disposable, AsyncDisposable {
   readonly handle: RegistryHandle;
   /** Who belongs together, in every thread. */
   readonly groups: Groups;
+  /** Which server a transport is bound to. */
+  readonly bindings: Bindings;
   readonly #table: Table;
   readonly #link: CoordinatorLink;
   readonly #opener: boolean;
@@ -102,6 +105,7 @@ export class Registry implements Disposable, AsyncDisposable {
     };
     this.#watches = new Watches(parts);
     this.groups = new Groups(parts, this.#watches);
+    this.bindings = new Bindings(parts);
   }
 
   /**

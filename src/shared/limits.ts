@@ -70,6 +70,8 @@ export const limits = {
   viewScansMax: 3,
   /** Bytes (UTF-8) of a group's name: the rest of an entry's name says who is the member. */
   groupNameBytesMax: 192,
+  /** Times a binding is written while other threads bind the same transport, before it ends in `BUSY`. */
+  bindTriesMax: 100,
   /** Milliseconds of the longest time-out: what timers of Node can wait. */
   timeoutMsMax: 0x7fffffff,
 } as const;
