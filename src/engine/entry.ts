@@ -32,22 +32,24 @@ export interface Entry<Config = JsonValue> {
  */
 export class SharedOwner {
   readonly info: OwnerInfo;
-  readonly #epochAt: number;
-  readonly #epoch: number;
-  readonly #threadEpochAt: number;
-  readonly #threadEpoch: number;
+  /** Who has met it last: see `Grounds.addOwner`. */
+  mark: object | undefined;
+  readonly epochAt: number;
+  readonly epoch: number;
+  readonly threadEpochAt: number;
+  readonly threadEpoch: number;
 
   constructor(info: OwnerInfo, epochAt: number, threadEpochAt: number, threadEpoch: number) {
     this.info = Object.freeze(info);
-    this.#epochAt = epochAt;
-    this.#epoch = info.epoch;
-    this.#threadEpochAt = threadEpochAt;
-    this.#threadEpoch = threadEpoch;
+    this.epochAt = epochAt;
+    this.epoch = info.epoch;
+    this.threadEpochAt = threadEpochAt;
+    this.threadEpoch = threadEpoch;
   }
 
   /** Whether it lives. An epoch never returns, so it has lived all along. */
   lives(control: Int32Array): boolean {
-    return control[this.#epochAt] === this.#epoch && control[this.#threadEpochAt] === this.#threadEpoch;
+    return control[this.epochAt] === this.epoch && control[this.threadEpochAt] === this.threadEpoch;
   }
 }
 
@@ -157,7 +159,7 @@ export class SharedEntry implements Entry {
     // Before the read, as in a first lookup.
     const sequence = loadFirst(control, sequenceAt);
     const wraps = loadFirst(control, wrapsAt);
-    const id = (this.#versionAt - Record.version) / Record.words;
+    const id = this.record;
     if (wraps !== this.#wraps || !reader.readAgain(id, this.#born)) return undefined;
     // The owner lives after what it owns was read, so it did when that was: both were so at that moment.
     if (!this.#owner.lives(control)) return undefined;
@@ -169,6 +171,19 @@ export class SharedEntry implements Entry {
   /** The entry, or undefined when it is the answer that there is none. */
   get found(): SharedEntry | undefined {
     return this.#state === State.absent ? undefined : this;
+  }
+
+  /** @internal Whose it is. */
+  get sharedOwner(): SharedOwner {
+    return this.#owner;
+  }
+
+  /** @internal The registration's record, and the first version it had there. */
+  get record(): number {
+    return (this.#versionAt - Record.version) / Record.words;
+  }
+  get born(): number {
+    return this.#born;
   }
 
   /** Characters of the config's JSON; 0 once it is parsed. */

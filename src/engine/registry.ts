@@ -9,8 +9,11 @@ import { allocateTable, Table, type TableBuffers } from '../shared/table.ts';
 import { CoordinatorLink } from '../workers/coordinator-link.ts';
 import { watchWorkers } from '../workers/worker-watch.ts';
 import { AbortWatch } from './abort.ts';
+import { Bindings } from './bindings.ts';
 import type { Entry, SharedEntry } from './entry.ts';
 import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
+import { Groups } from './groups.ts';
+import type { Change } from './kind-changes.ts';
 import { Life } from './life.ts';
 import { KindCache, LookupCache } from './lookup-cache.ts';
 import {
@@ -22,11 +25,15 @@ import {
   resolveOptions,
 } from './options.ts';
 import { Owner } from './owner.ts';
+import type { Parts } from './parts.ts';
 import { Ref } from './ref.ts';
 import { Registration, type RegistrationHost } from './registration.ts';
 import { Resolver } from './resolver.ts';
 import { show, valueOrCode } from './show.ts';
+import { standBy } from './standby.ts';
 import { type PartitionStats, readPartitionStats } from './stats.ts';
+import type { StateIterator } from './wait.ts';
+import { type AwaitOptions, Watches, type WatchOptions } from './watches.ts';
 
 /** What another thread needs to attach: shared buffers, nothing else. Goes through `workerData` or `postMessage`. */
 export interface RegistryHandle extends TableBuffers {}
@@ -54,6 +61,10 @@ const SNAPSHOT_TRIES = 3;
 export class Registry implements Disposable, AsyncDisposable {
   /** For `Registry.attach` in other threads. */
   readonly handle: RegistryHandle;
+  /** Who belongs together, in every thread. */
+  readonly groups: Groups;
+  /** Which server a transport is bound to. */
+  readonly bindings: Bindings;
   readonly #table: Table;
   readonly #link: CoordinatorLink;
   readonly #opener: boolean;
@@ -66,6 +77,7 @@ export class Registry implements Disposable, AsyncDisposable {
   #lastKind: string | undefined;
   #lastNames = new KindCache();
   readonly #life: Life;
+  readonly #watches: Watches;
   /** The owner that `owner` is about to hand out; slot -1: none. */
   readonly #claim = { slot: -1, epoch: 0 };
   #closing: Promise<void> | undefined;
@@ -84,6 +96,16 @@ export class Registry implements Disposable, AsyncDisposable {
       remove: (registration) => this.#remove(registration),
       isActive: (registration) => this.#isActive(registration),
     };
+    const parts: Parts = {
+      table: this.#table,
+      life: this.#life,
+      resolver: this.#resolver,
+      self: this.#self,
+      host: this.#host,
+    };
+    this.#watches = new Watches(parts);
+    this.groups = new Groups(parts, this.#watches);
+    this.bindings = new Bindings(parts);
   }
 
   /**
@@ -210,6 +232,39 @@ export class Registry implements Disposable, AsyncDisposable {
     return this.#table.shards[this.#table.shardOf(key.hash)].unregister(key) === Outcome.done;
   }
 
+  /** The states of a name: what it stands for now, then each change, undefined while nobody has it. What comes and goes while
+   *  nobody asks is not told; the last state always is. Keeps the process alive only while it is waited for.
+   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `CLOSED`
+   *  @example for await (const entry of registry.watch('server', 'billing')) console.log(entry?.config); */
+  watch<Config = JsonValue>(
+    kind: string,
+    id: string,
+    options: WatchOptions = {},
+  ): StateIterator<Entry<Config> | undefined> {
+    return this.#watches.name<Config>(kind, id, options);
+  }
+
+  /** The entries of a kind, then each change of one, by the same rules.
+   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `CLOSED` */
+  watchAll<Config = JsonValue>(kind: string, options: WatchOptions = {}): StateIterator<Change<Config>> {
+    return this.#watches.kind<Config>(kind, options);
+  }
+
+  /** Resolves with a name's entry, now or when it is registered. Keeps the process alive meanwhile.
+   *  @throws {RegistryError} by rejecting: `INVALID_NAME`, `INVALID_OPTION`, `TIMEOUT`, `CLOSED` also when that happens meanwhile;
+   *    the signal's own reason when it aborts */
+  awaitName<Config = JsonValue>(kind: string, id: string, options: AwaitOptions = {}): Promise<Entry<Config>> {
+    return this.#watches.present<Config>(kind, id, options);
+  }
+
+  /** Registers a name as soon as nobody has it: now, or when its owner dies or takes it back. Of several that stand by the
+   *  first to notice gets it and the others go on waiting, so no order is promised. Keeps the process alive meanwhile. `signal`
+   *  ends the wait, and later the registration.
+   *  @throws {RegistryError} by rejecting: as `register` does; `CLOSED` also when that happens meanwhile */
+  standby(kind: string, id: string, options: RegisterOptions = {}): Promise<Registration> {
+    return standBy(this.#watches, (...name) => this.tryRegister(...name), kind, id, options);
+  }
+
   /** Makes an owner that is smaller than this thread.
    *  @throws {RegistryError} `OWNERS_FULL` when `ownersMax` are alive, `CLOSED`, `BUSY` */
   owner(): Owner {
@@ -283,6 +338,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#lastNames = new KindCache();
     this.#unwatch();
     this.#aborts.end();
+    this.#watches.end();
     if (this.#opener) this.#table.close();
     this.#table.detach();
     await this.#link.close(this.#opener);

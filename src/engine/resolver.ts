@@ -1,4 +1,5 @@
 import { corrupt } from '../shared/errors.ts';
+import { isInternal } from '../shared/internal-kinds.ts';
 import { Shard as At, Header, Record, RegistryState } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
 import { versionToken } from '../shared/shard.ts';
@@ -39,8 +40,9 @@ export class Resolver {
     this.#nobody = new SharedOwner(open, Header.state, Header.state, RegistryState.open);
   }
 
-  /** @returns what a name stands for, to be kept and checked; undefined when it is absent and that cannot be kept. */
-  resolve(kind: string, id: string): SharedEntry | undefined {
+  /** `kind` by its name, or one of the registry's own by its number.
+   *  @returns what a name stands for, to be kept and checked; undefined when it is absent and that cannot be kept. */
+  resolve(kind: string | number, id: string): SharedEntry | undefined {
     const shard = this.#shardOf(kind, id);
     if (shard === undefined) return undefined;
     const { reader } = shard;
@@ -53,7 +55,7 @@ export class Resolver {
       if (record === 0) {
         if (inserts & 1) return undefined;
         const proof = { sequence: inserts, wraps, versionAt: 0, version: 0, born: 0 };
-        return new SharedEntry(kind, id, -1, undefined, this.#nobody, shard.absences, proof);
+        return new SharedEntry(this.#nameOf(kind), id, -1, undefined, this.#nobody, shard.absences, proof);
       }
       const { version, text, born, memory } = reader;
       const owner = this.owner(reader.owner, reader.ownerEpoch);
@@ -61,7 +63,8 @@ export class Resolver {
       // The owner's words were read last: if it has died since, they may be those of its slot's next tenant.
       if (!this.#table.owners.alive(reader.owner, reader.ownerEpoch)) continue;
       const proof = { sequence, wraps, versionAt: record * Record.words + Record.version, version, born };
-      return new SharedEntry(kind, id, versionToken(record, version), text, owner, shard.entries, proof);
+      const name = this.#nameOf(kind);
+      return new SharedEntry(name, id, versionToken(record, version), text, owner, shard.entries, proof);
     }
     throw corrupt(`the owner of a name of kind ${kind} changes without end`);
   }
@@ -73,20 +76,25 @@ export class Resolver {
   }
 
   /** The shard a name lives in; undefined when no name of its kind was ever registered. */
-  #shardOf(kind: string, id: string): ShardView | undefined {
+  #shardOf(kind: string | number, id: string): ShardView | undefined {
     const table = this.#table;
-    const kindId = table.kinds.find(kind);
+    const kindId = typeof kind === 'number' ? kind : table.kinds.find(kind);
     table.key.encode(kindId, id);
     return kindId === 0 ? undefined : this.#shards[table.shardOf(table.key.hash)];
   }
 
+  /** The registry's own kinds have no names. */
+  #nameOf(kind: string | number): string {
+    if (typeof kind === 'string') return kind;
+    return isInternal(kind) ? '' : this.#table.kinds.name(kind);
+  }
+
   /** An entry that is listed: nobody asks whether it still holds. */
-  entryOf({ record, version, kind, name, text, owner, ownerEpoch }: RawEntry): SharedEntry {
+  entryOf({ record, version, born, kind, name, text, owner, ownerEpoch }: RawEntry): SharedEntry {
     const { entries } = this.#shards[0];
-    const proof = { sequence: 0, wraps: 0, versionAt: 0, version: 0, born: 0 };
-    const kindName = this.#table.kinds.name(kind);
+    const proof = { sequence: 0, wraps: 0, versionAt: record * Record.words + Record.version, version, born };
     const owned = this.owner(owner, ownerEpoch);
-    return new SharedEntry(kindName, name, versionToken(record, version), text, owned, entries, proof);
+    return new SharedEntry(this.#nameOf(kind), name, versionToken(record, version), text, owned, entries, proof);
   }
 
   /** If the slot has changed hands what is read here is another's: then its epoch has moved, and this owner is dead. */

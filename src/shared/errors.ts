@@ -15,7 +15,8 @@ export type RegistryErrorCode =
   | 'OWNER_DEAD'
   | 'OWNERS_FULL'
   | 'TABLE_FULL'
-  | 'THREADS_FULL';
+  | 'THREADS_FULL'
+  | 'TIMEOUT';
 
 let codeInStack = false;
 

@@ -44,6 +44,8 @@ export abstract class Guarded {
   protected abstract arrayOf(space: number, at: number): Int32Array<SharedArrayBuffer>;
   /** Called with the lock held. */
   protected noteWait(_stolen: boolean): void {}
+  /** Called when the lock has been given back. */
+  protected released(): void {}
 
   /** Takes the lock, repaired. Pair with `leave` in a `finally`.
    *  @throws {RegistryError} `CORRUPT` when a repair has failed, now or ever: what this lock guards is half done. */
@@ -63,6 +65,7 @@ export abstract class Guarded {
   leave(): void {
     if (this.control[this.#at + At.op] !== 0) this.#repairTaken();
     this.lock.release();
+    this.released();
   }
 
   /** Repairs and frees the lock if that tenant of that thread slot holds it. */
@@ -80,6 +83,7 @@ export abstract class Guarded {
     this.#repairTaken();
     this.noteWait(true);
     this.lock.release();
+    this.released();
     return true;
   }
 

@@ -51,6 +51,8 @@ export const Header = {
   requests: 33,
   /** How often it was asked to have locks given back that may be abandoned. Counted before `requests`. */
   lockRequests: 34,
+  /** A read-mostly line: the bell of those who watch for changes. Anybody, by compareExchange: see watch-bell.ts. */
+  watchBell: 48,
   words: 64,
 } as const;
 
@@ -119,7 +121,10 @@ export const Shard = {
   partial: guardWords + 64,
   /** Per size class: one block that was freed and stays taken in its page, for the next value. See arena.ts. */
   spare: guardWords + 64 + sizeClassesMax,
-  words: guardWords + 64 + 2 * sizeClassesMax,
+  /** The change log, a ring: the record of change k in word k mod `limits.changesLogged`. Change k is the one under which
+   *  the change sequence says 2k + 1; its record is written before. See shard-view.ts. */
+  log: guardWords + 64 + 2 * sizeClassesMax,
+  words: guardWords + 64 + 2 * sizeClassesMax + limits.changesLogged,
 } as const;
 
 /** What the kernel and Node call a thread; written by the thread when it attaches. */
@@ -209,6 +214,7 @@ assert(Stamp.words <= Page.words, 'a stamp fits the row of a page');
 assert(Record.key + Record.keyWords === Record.words, 'a record fills its line');
 assert(pagesPerGroup === 512, 'rows of a group fill a page');
 assert(KindRow.bytes + Math.ceil(limits.nameBytesMax / 4) <= KindRow.words, 'a kind fits its row');
+assert(Number.isInteger(Math.log2(limits.changesLogged)), 'the change log goes on where its counter wraps');
 assert(Math.ceil(limits.configBytesMax / pageBytes) * 4 + 32 <= journalPairsMax, 'the journal holds the largest value');
 
 const align = (words: number): number => Math.ceil(words / LINE_WORDS) * LINE_WORDS;

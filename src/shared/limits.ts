@@ -60,6 +60,20 @@ export const limits = {
   deathCheckLastMs: 64,
   /** Tombstones turned back into empty slots by one unregistration: bounds what the undo journal must hold. */
   tombstonesClearedMax: 16,
+  /** Changes of a shard that its log remembers, a power of two: a view that was not asked for longer reads the shard's
+   *  records again. 4 KiB a shard. */
+  changesLogged: 1_024,
+  /** Times a view starts over because the shard changed meanwhile, before it takes what it has: each entry then is as it
+   *  stood at a moment of its own. A pass looks at what has changed since the one before, so a few are enough. */
+  viewPassesMax: 64,
+  /** Whole readings of a shard that its writers may outrun, before a view takes the shard's lock for one. */
+  viewScansMax: 3,
+  /** Bytes (UTF-8) of a group's name: the rest of an entry's name says who is the member. */
+  groupNameBytesMax: 192,
+  /** Times a binding is written while other threads bind the same transport, before it ends in `BUSY`. */
+  bindTriesMax: 100,
+  /** Milliseconds of the longest time-out: what timers of Node can wait. */
+  timeoutMsMax: 0x7fffffff,
 } as const;
 
 export const defaults = {

@@ -5,6 +5,9 @@ import { limits } from './limits.ts';
  *  a property there (some do), as V8 then keeps the prototype in a hash table. */
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, index: number) => number;
 
+/** The bits of a hash that choose one of `limits.shardsMax` shards. */
+const SHARD_BITS = ~(-1 >>> Math.log2(limits.shardsMax));
+
 /** Ends what would break a message's line, and cuts what would flood it. */
 export function quote(name: string): string {
   return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
@@ -63,6 +66,13 @@ export class NameKey {
     if (seen > 0x7f) this.#encodeUtf8(id);
     this.meta = this.byteLength | (kind << 8);
     this.#digest();
+  }
+
+  /** `encode` for an entry that lies in the shard of another name: the bits of the hash that choose it are that one's, and
+   *  none of those choose the index slot. */
+  encodeBeside(hash: number, kind: number, id: string): void {
+    this.encode(kind, id);
+    this.hash = (hash & SHARD_BITS) | (this.hash & ~SHARD_BITS);
   }
 
   #encodeUtf8(id: string): void {

@@ -3,6 +3,7 @@ import { corrupt } from './errors.ts';
 import { type ControlMap, Header, OwnerRow, OwnerState, ThreadInfo } from './layout.ts';
 import { kernelThreadState } from './liveness.ts';
 import { loadFirst } from './ordering.ts';
+import { WatchBell } from './watch-bell.ts';
 
 /** Who lives: the rows of threads and of owners smaller than a thread. Reading takes no lock. */
 export class Owners {
@@ -11,6 +12,7 @@ export class Owners {
   readonly threadsMax: number;
   readonly ownersMax: number;
   readonly #rows: number;
+  readonly bell: WatchBell;
 
   constructor(words: Int32Array<SharedArrayBuffer>, map: ControlMap, threadsMax: number, ownersMax: number) {
     this.#words = words;
@@ -18,6 +20,7 @@ export class Owners {
     this.threadsMax = threadsMax;
     this.ownersMax = ownersMax;
     this.#rows = threadsMax + ownersMax;
+    this.bell = new WatchBell(words);
   }
 
   /** Position of a slot's epoch: the word a cached lookup compares. */
@@ -59,6 +62,8 @@ export class Owners {
     if (!this.isAlive(epoch)) return false;
     if (Atomics.compareExchange(this.#words, this.epochAt(slot), epoch, epoch + 1) !== epoch) return false;
     Atomics.add(this.#words, Header.deaths, 1);
+    if (slot < this.threadsMax) this.bell.ringAloud();
+    else this.bell.ring();
     return true;
   }
 

@@ -1,4 +1,5 @@
 import { Arena, type ArenaMemory } from './arena.ts';
+import { logAt } from './change-log.ts';
 import type { EncodedConfig } from './codec.ts';
 import { corrupt } from './errors.ts';
 import { Guarded, Space } from './guard.ts';
@@ -21,6 +22,7 @@ import { settleStores, storeInOrder } from './ordering.ts';
 import type { Owners } from './owners.ts';
 import type { ShardMemory } from './shard-memory.ts';
 import { storedValueBytes, valueBytes, writeValue } from './value.ts';
+import { WatchBell } from './watch-bell.ts';
 
 /** How a write ended. */
 export const Outcome = {
@@ -57,6 +59,9 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
   holderEpoch = 0;
   /** The index slot `locate` ended at. */
   protected slot = 0;
+  readonly #bell: WatchBell;
+  /** Something was committed, or repaired, that those who watch were not told of. */
+  #untold = false;
 
   constructor(memory: ShardMemory, owners: Owners) {
     super(memory.control, memory.at + At.guard, owners);
@@ -64,6 +69,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     this.owners = owners;
     this.at = memory.at;
     this.#arena = new Arena(this, memory.at);
+    this.#bell = new WatchBell(memory.control);
   }
 
   /** Takes the lock. @throws {RegistryError} `CORRUPT`, as far as that can be told by a few words */
@@ -75,6 +81,13 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
       this.leave();
       throw error;
     }
+  }
+
+  /** A commit comes before the look at the bell: see watch-bell.ts. */
+  protected override released(): void {
+    if (!this.#untold) return;
+    this.#bell.ring();
+    this.#untold = false;
   }
 
   /** Whatever others have added meanwhile must lie within this thread's views before any is used; how much that is, is
@@ -337,6 +350,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     const id = this.intentRecord;
     const before = this.intentBefore;
     this.#coverAll(); // the dead holder may have grown the buffers
+    this.#untold = true; // by the dead holder
     if (op === Operation.resize) {
       if (this.control[this.at + At.descriptor] === before) this.undo();
     } else {
@@ -384,6 +398,9 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     const { control } = this;
     const sequenceAt = this.at + At.changeSequence;
     const sequence = control[sequenceAt];
+    this.#untold = true;
+    // Views learn from the log which record changes: in order, so that who sees the change under way finds it there.
+    storeInOrder(control, logAt(this.at, sequence >>> 1), at / Record.words);
     storeInOrder(control, sequenceAt, sequence + 1);
     Atomics.exchange(this.memory.records, at + Record.version, version);
     storeInOrder(control, sequenceAt, sequence + 2);
@@ -437,7 +454,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
   protected arrayOf(space: number, at: number): Int32Array<SharedArrayBuffer> {
     const { control, memory } = this;
     const array = [control, memory.records, memory.index, memory.arena].at(space);
-    const isOurs = space !== Space.control || (at >= this.at + At.entries && at < this.at + At.words);
+    const isOurs = space !== Space.control || (at >= this.at + At.entries && at < this.at + At.log);
     if (array === undefined || at >= array.length || !isOurs) throw corrupt(`journal with word ${at} of ${space}`);
     return array;
   }

@@ -1,4 +1,5 @@
 import { corrupt } from './errors.ts';
+import { isInternal } from './internal-kinds.ts';
 import { keyBytesInline, Record, Shard, Version } from './layout.ts';
 import { limits } from './limits.ts';
 import { EMPTY, idOf, indexSize, indexStart, isDescriptor, sameTag, tagOf } from './name-index.ts';
@@ -37,7 +38,11 @@ export class ShardReader {
   }
 
   changeSequence(): number {
-    return loadFirst(this.memory.control, this.memory.at + Shard.changeSequence);
+    return loadFirst(this.memory.control, this.changeSequenceAt);
+  }
+
+  get changeSequenceAt(): number {
+    return this.memory.at + Shard.changeSequence;
   }
 
   wraps(): number {
@@ -193,11 +198,9 @@ export class ShardReader {
       const owner = records[at + Record.owner];
       const ownerEpoch = records[at + Record.ownerEpoch];
       if (!this.#owners.alive(owner, ownerEpoch)) continue;
-      const block = records[at + Record.value + (version & Version.set)];
-      const text = block === 0 ? undefined : readValue(memory, block);
-      const name = this.#name(at);
-      if ((block !== 0 && text === undefined) || name === undefined) unreadable = id;
-      else entries.push({ record: id, version, kind: kindFound, name, text, owner, ownerEpoch });
+      const entry = this.#rawEntry(id, at, version);
+      if (entry === undefined) unreadable = id;
+      else entries.push(entry);
     }
     for (let id = 1; id < used; id++) {
       if (loadAfter(memory.records, id * Record.words + Record.version) !== versions[id]) return undefined;
@@ -206,6 +209,47 @@ export class ShardReader {
     if (memory.control[usedAt] !== used || this.wraps() !== wraps) return undefined;
     if (unreadable !== 0) throw corrupt(`name or value of record ${unreadable}`);
     return entries;
+  }
+
+  /**
+   * What a record holds: of some moment during the call.
+   * @returns undefined when that is nothing of the kind, or of a dead owner
+   */
+  entryAt(id: number, kind: number): RawEntry | undefined {
+    const at = this.memory.recordAt(id);
+    const { records } = this.memory;
+    for (let retries = 0; retries < limits.readRetriesMax; retries++) {
+      const wraps = this.wraps();
+      const version = loadFirst(records, at + Record.version);
+      if ((version & Version.live) === 0) return undefined;
+      const isWanted =
+        records[at + Record.meta] >>> 8 === kind &&
+        this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch]);
+      const entry = isWanted ? this.#rawEntry(id, at, version) : undefined;
+      if (!this.#isStill(version, at, wraps)) continue;
+      if (isWanted && entry === undefined) throw corrupt(`name or value of record ${id}`);
+      return entry;
+    }
+    throw corrupt(`record ${id} changes without end`);
+  }
+
+  /** Copies all of a record that had this version: undefined when that cannot be it. */
+  #rawEntry(record: number, at: number, version: number): RawEntry | undefined {
+    const { records } = this.memory;
+    const block = records[at + Record.value + (version & Version.set)];
+    const text = block === 0 ? undefined : readValue(this.memory, block);
+    const name = this.#name(at);
+    if ((block !== 0 && text === undefined) || name === undefined) return undefined;
+    return {
+      record,
+      version,
+      born: records[at + Record.born],
+      kind: records[at + Record.meta] >>> 8,
+      name,
+      text,
+      owner: records[at + Record.owner],
+      ownerEpoch: records[at + Record.ownerEpoch],
+    };
   }
 
   /** `snapshot` under the shard's lock: only a death can still come in between. */
@@ -230,7 +274,7 @@ export class ShardReader {
     throw corrupt(`record ${id} changes without end`);
   }
 
-  /** How many entries of a kind (0: of every kind) live; each is judged at its own moment. */
+  /** How many entries of a kind (0: of every kind but our own) live; each is judged at its own moment. */
   count(kind: number): number {
     const { memory } = this;
     const used = memory.recordsUsed();
@@ -239,7 +283,8 @@ export class ShardReader {
       const at = memory.recordAt(id);
       const { records } = memory;
       if ((records[at + Record.version] & Version.live) === 0) continue;
-      if (kind !== 0 && records[at + Record.meta] >>> 8 !== kind) continue;
+      const kindFound = records[at + Record.meta] >>> 8;
+      if (kind === 0 ? isInternal(kindFound) : kindFound !== kind) continue;
       if (this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) count++;
     }
     return count;
@@ -267,6 +312,8 @@ export class ShardReader {
 export interface RawEntry {
   readonly record: number;
   readonly version: number;
+  /** The first version of the registration. */
+  readonly born: number;
   readonly kind: number;
   readonly name: string;
   readonly text: string | undefined;

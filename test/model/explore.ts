@@ -260,6 +260,10 @@ export class Explorer {
     for (const thread of this.#dead) this.#alone(observer, { op: 'bury', thread });
     this.#alone(observer, { op: 'settle' });
     for (const name of this.#program.names) this.#alone(observer, { op: 'whereis', name });
+    // Whatever happened, a view that catches up knows what there is.
+    for (const { thread, own } of this.#world.actors) {
+      if (own.viewed && !this.#dead.has(thread)) this.#alone(thread, { op: 'view' });
+    }
     this.#world.audit();
     const signature = this.#history
       .map(
@@ -375,7 +379,7 @@ export class Explorer {
     if (region !== this.#controlRegion) return undefined;
     const { map } = this.#world;
     const inShard = index - map.shard(0);
-    if (inShard >= 0 && inShard < Shard.words) {
+    if (inShard >= 0 && inShard < Shard.log) {
       const journal = inShard >= Shard.guard + Guard.op && inShard < Shard.descriptor;
       const book = inShard >= Shard.entries && inShard !== Shard.recordsUsed;
       return journal || book ? this.#lockAt : undefined;

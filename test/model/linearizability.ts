@@ -103,6 +103,7 @@ function apply(state: State, { thread, operation, result }: Event, n: number): {
       return answer('done', { opened: withOne(state.opened, thread, (state.opened.get(thread) ?? 0) + 1) });
     case 'closeOwner':
       return kill(ownOwner());
+    case 'view':
     case 'list': {
       const names = [...state.names.keys()].filter(live).toSorted();
       return answer(names.map((name) => `${name}=${live(name)?.config}`).join(' '));
@@ -141,6 +142,7 @@ function apply(state: State, { thread, operation, result }: Event, n: number): {
     case 'isMine':
       return answer(presence(stillMine(operation.name)));
     case 'whereis':
+    case 'await':
       return answer(live(operation.name)?.config ?? 'absent');
   }
 }

@@ -9,6 +9,7 @@ const source = path.resolve(import.meta.dirname, '../../src');
 /** Modules whose functions run step by step. The rest of what they import is pure, and used as it stands. */
 const stepped = [
   'shared/arena.ts',
+  'shared/change-log.ts',
   'shared/guard.ts',
   'shared/kinds.ts',
   'shared/lock.ts',
@@ -20,8 +21,12 @@ const stepped = [
   'shared/shard-mutations.ts',
   'shared/shard.ts',
   'shared/shard-reader.ts',
+  'shared/shard-view.ts',
   'shared/value.ts',
+  'shared/watch-bell.ts',
+  'engine/answer.ts',
   'engine/entry.ts',
+  'engine/kind-index.ts',
   'engine/resolver.ts',
 ];
 
@@ -71,7 +76,7 @@ export async function loadStepped(mutant?: Mutant): Promise<SteppedSource> {
   const limits = pathToFileURL(path.join(source, 'shared/limits.ts')).href;
   writeFileSync(
     path.join(dir, '$limits.mjs'),
-    `import { limits as real, defaults } from '${limits}';\nexport { defaults };\nexport const limits = { ...real, spinTurns: 0 };\n`,
+    `import { limits as real, defaults } from '${limits}';\nexport { defaults };\nexport const limits = { ...real, spinTurns: 0, changesLogged: 2 };\n`,
   );
   const exports = await Promise.all(
     stepped.map((name) => import(pathToFileURL(path.join(dir, name.replace('.ts', '.mjs'))).href)),

@@ -425,4 +425,115 @@ export const mutants: readonly Mutant[] = [
     find: 'if (this.#openClaim(slot) !== claim) continue;',
     replace: '',
   },
+  {
+    name: 'a change is logged after it is told',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'view: a cached lookup beside',
+    find: `    storeInOrder(control, logAt(this.at, sequence >>> 1), at / Record.words);
+    storeInOrder(control, sequenceAt, sequence + 1);
+    Atomics.exchange(this.memory.records, at + Record.version, version);
+    storeInOrder(control, sequenceAt, sequence + 2);`,
+    replace: `    storeInOrder(control, sequenceAt, sequence + 1);
+    Atomics.exchange(this.memory.records, at + Record.version, version);
+    storeInOrder(control, sequenceAt, sequence + 2);
+    storeInOrder(control, logAt(this.at, sequence >>> 1), at / Record.words);`,
+  },
+  {
+    name: 'a change is logged once it is under way',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'view: a cached lookup beside',
+    bound: 3,
+    find: `    storeInOrder(control, logAt(this.at, sequence >>> 1), at / Record.words);
+    storeInOrder(control, sequenceAt, sequence + 1);
+    Atomics.exchange(this.memory.records, at + Record.version, version);`,
+    replace: `    storeInOrder(control, sequenceAt, sequence + 1);
+    Atomics.exchange(this.memory.records, at + Record.version, version);
+    storeInOrder(control, logAt(this.at, sequence >>> 1), at / Record.words);`,
+  },
+  {
+    name: 'a view does not look whether the log was overwritten while it read it',
+    file: 'shared/shard-view.ts',
+    caughtBy: 'view: one change more',
+    find: 'if (changesBetween(this.seen, this.#sequence()) >= limits.changesLogged) return false;',
+    replace: '',
+  },
+  {
+    name: 'a view takes a log for whole that is about to be overwritten',
+    file: 'shared/shard-view.ts',
+    caughtBy: 'view: one change more',
+    bound: 3,
+    find: 'if (changesBetween(this.seen, this.#sequence()) >= limits.changesLogged) return false;',
+    replace: 'if (changesBetween(this.seen, this.#sequence()) > limits.changesLogged) return false;',
+  },
+  {
+    name: 'a view does not read what is under way',
+    file: 'shared/shard-view.ts',
+    caughtBy: 'view: a cached lookup beside',
+    bound: 3,
+    find: 'const count = changesBetween(this.seen, now) + (now & 1);',
+    replace: 'const count = changesBetween(this.seen, now);',
+  },
+  {
+    name: 'a view that has read what is under way believes to know it',
+    file: 'shared/shard-view.ts',
+    caughtBy: 'view: an update',
+    find: `    const first = this.seen >>> 1;
+    const count = changesBetween(this.seen, now) + (now & 1);`,
+    replace: `    const first = (this.seen + 1) >>> 1;
+    const count = changesBetween(this.seen + 1, now) + (now & 1);`,
+  },
+  {
+    name: 'a view takes the sequence after it has read the records',
+    file: 'shared/shard-view.ts',
+    caughtBy: 'view: ',
+    find: '      this.seen = now;\n      this.#filled = true;\n    }\n  }',
+    replace: '      this.seen = this.#sequence();\n      this.#filled = true;\n    }\n  }',
+  },
+  {
+    name: 'an answer is believed though entries changed while it was made',
+    file: 'engine/answer.ts',
+    caughtBy: 'view: a registration, and a death',
+    bound: 3,
+    find: 'if (pass === limits.viewPassesMax || answer.holds(control)) return answer.settle();',
+    replace: 'return answer.settle();',
+  },
+  {
+    name: 'an answer is believed while a change is under way',
+    file: 'engine/answer.ts',
+    caughtBy: 'view: a cached lookup beside',
+    bound: 3,
+    find: 'return answer.settle();',
+    replace: 'return answer;',
+  },
+  {
+    name: 'an answer does not rest on its owners',
+    file: 'engine/kind-index.ts',
+    caughtBy: 'view: a registration, and a death',
+    find: '        grounds.addOwner(owner);\n',
+    replace: '',
+  },
+  {
+    name: 'the bell is looked at before the commit, and not after it',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'bell: an update',
+    find: `    this.#untold = true;
+    // Views`,
+    replace: `    this.#bell.ring();
+    // Views`,
+  },
+  {
+    name: 'who waits does not arm the bell',
+    file: 'shared/watch-bell.ts',
+    caughtBy: 'bell: an update',
+    find: 'if (!(word & 1) && Atomics.compareExchange(this.#words, Header.watchBell, word, word | 1) !== word) continue;',
+    replace: '',
+  },
+  {
+    name: 'a death rings no bell',
+    file: 'shared/owners.ts',
+    caughtBy: 'bell: ',
+    find: `    if (slot < this.threadsMax) this.bell.ringAloud();
+    else this.bell.ring();`,
+    replace: '',
+  },
 ];

@@ -39,6 +39,8 @@ const openOwner: Operation = { op: 'openOwner' };
 const closeOwner: Operation = { op: 'closeOwner' };
 const sweep: Operation = { op: 'sweep' };
 const list: Operation = { op: 'list' };
+const view: Operation = { op: 'view' };
+const awaitOther = (name: string, config: string): Operation => ({ op: 'await', name, config });
 const by = (thread: number, ...operations: Operation[]) => operations.map((operation) => ({ thread, operation }));
 
 /** Configs for blocks of one size, longer than the smallest block: that each is freed with its own size is checked. */
@@ -51,6 +53,8 @@ const almostFull = Array.from({ length: 5 }, (_, n) => register(`filler${n}`));
 export const programs: readonly Program[] = [
   ...pairs(),
   ...rows(),
+  ...views(),
+  ...bells(),
   {
     name: 'register | whereis twice: a cached absence ends with the registration',
     threads: [[register(a)], [whereis(a), whereis(a)]],
@@ -451,6 +455,74 @@ function rows(): Program[] {
     ];
   });
   return [...found, ...killed, ...successions];
+}
+
+/** Views: what changes meanwhile, or is begun by a writer who is killed, none of them misses. The model's log has room for
+ *  two changes. */
+function views(): Program[] {
+  const both = by(0, register(a, 'one'), register(b, 'two'));
+  const viewer = by(1, view);
+  const writes: Record<string, { setup: Program['setup']; writer: Operation[]; readers?: Operation[] }> = {
+    'an update': { setup: both, writer: [update(b)] },
+    'a registration': { setup: [], writer: [register(a)] },
+    'an unregistration, and another name in its record': { setup: both, writer: [unregister(a), register(c)] },
+    'as many changes as the log has room for': { setup: both, writer: [update(a, 'three'), update(b, 'four')] },
+    'one change more': { setup: both, writer: [update(a, 'three'), update(b, 'four'), update(b, 'five')] },
+    'a dead owner is replaced': {
+      setup: [...by(2, register(a, 'of-the-dead')), ...by(3, bury(2))],
+      writer: [register(a, 'anew')],
+    },
+    'a death, and a registration': { setup: by(2, register(a)), writer: [bury(2), register(b)] },
+    'a registration, and a death': { setup: by(2, register(a)), writer: [register(b), bury(2)] },
+    'a rebuild of the index': { setup: by(0, ...almostFull, register(a)), writer: [register(b)] },
+    'a cached lookup beside': { setup: both, writer: [update(b)], readers: [view, whereis(b), view] },
+  };
+  return Object.entries(writes).flatMap(([name, { setup = [], writer, readers = [view, view] }]) => {
+    const program = { setup: [...setup, ...viewer], threads: [writer, readers, [], []], names: [a, b, c] };
+    const many = writer.length > 1 || readers.length > 2;
+    return [
+      { ...program, name: `view: ${name} | view twice` },
+      { ...program, name: `view: ${name}, killed | view twice`, kill: 0, ...(many ? { bound: 2 } : {}) },
+      { ...program, name: `view: ${name} | the first view, twice`, setup },
+    ];
+  });
+}
+
+/** The bell: who sleeps until a name changes is woken. */
+function bells(): Program[] {
+  const setup = by(3, register(a, 'old'));
+  const waits = awaitOther(a, 'old');
+  const program = { setup, names: [a] };
+  return [
+    { ...program, name: 'bell: an update | who waits for it', threads: [[update(a)], [waits], [], []] },
+    {
+      ...program,
+      name: 'bell: an update, killed | who waits for it',
+      threads: [[update(a)], [waits], [], []],
+      kill: 0,
+    },
+    {
+      ...program,
+      name: 'bell: an update of another name, then of this one | who waits for it',
+      setup: [...setup, ...by(3, register(b))],
+      threads: [[update(b), update(a)], [waits], [], []],
+    },
+    {
+      ...program,
+      name: 'bell: two updates | who waits for one',
+      setup: [...setup, ...by(3, register(b))],
+      threads: [[update(b)], [update(a)], [waits], []],
+      bound: 2,
+    },
+    { ...program, name: 'bell: an update | two wait for it', threads: [[update(a)], [waits], [waits], []], bound: 2 },
+    { ...program, name: 'bell: a death | who waits for it', threads: [[bury(3)], [waits], [], []] },
+    {
+      ...program,
+      name: 'bell: an owner is closed | who waits for it',
+      setup: by(0, openOwner, { ...registerOwned(a), config: 'old' } as Operation),
+      threads: [[closeOwner], [waits], [], []],
+    },
+  ];
 }
 
 /** A large program made from a seed: three threads and up to five operations each, on three names. Its name is `random`

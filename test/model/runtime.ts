@@ -55,11 +55,15 @@ export function $place(words: Int32Array, index: number, mode: Access['mode']): 
   return { place, mode, words, index, expected: 0, bytes: undefined, byteFrom: 0, byteTo: 0, begins: false };
 }
 
-export function* $wait(words: Int32Array, index: number, expected: number): Generator<Access, string, string> {
+export function* $wait(
+  words: Int32Array,
+  index: number,
+  expected: number,
+): Generator<Access, string, string | undefined> {
   $shared(words);
   const access = $place(words, index, 's');
   access.expected = expected;
-  return yield access;
+  return (yield access) as string;
 }
 
 /** `words.fill(value, from, to)`, word by word. */

@@ -3,10 +3,11 @@ import { ControlMap, Header, OwnerRow, OwnerState, Shard } from '../../src/share
 import { NameKey } from '../../src/shared/name-key.ts';
 import { ANY, versionToken } from '../../src/shared/shard.ts';
 import { ShardMemory } from '../../src/shared/shard-memory.ts';
+import type { RawEntry } from '../../src/shared/shard-reader.ts';
 import { allocateTable } from '../../src/shared/table.ts';
 import { auditOwners, auditShard } from '../support/bookkeeping.ts';
 import { INDEX_LOG2, type SteppedSource } from './load.ts';
-import { $isKilled, $run, $shared, type Access } from './runtime.ts';
+import { $isKilled, $run, $shared, $wait, type Access } from './runtime.ts';
 
 /** One operation of a program. `config` tells values apart. */
 export type Operation =
@@ -21,10 +22,12 @@ export type Operation =
   | { readonly op: 'update' | 'updateMine' | 'updateIf'; readonly name: string; readonly config: string }
   | { readonly op: 'unregister' | 'unregisterMine'; readonly name: string }
   | { readonly op: 'whereis' | 'find' | 'look' | 'isMine'; readonly name: string }
-  | { readonly op: 'openOwner' | 'closeOwner' | 'list' | 'sweep' | 'attach' }
+  | { readonly op: 'openOwner' | 'closeOwner' | 'list' | 'view' | 'sweep' | 'attach' }
   /** `bury` also frees the locks of the killed; `reclaim` frees its row; `rebirth` does and attaches it again; `buryAgain`
    *  tells its first death a second time. */
   | { readonly op: 'kill' | 'bury' | 'reclaim' | 'rebirth' | 'buryAgain'; readonly thread: number }
+  /** Sleeps until the config is another. (Or until thread 0 was killed: then whatever it is.) */
+  | { readonly op: 'await'; readonly name: string; readonly config: string }
   /** The thread becomes the coordinator, if the one before it (that thread) has ended. */
   | { readonly op: 'succeed'; readonly thread?: number }
   /** Gives a kind its number, if it has none. */
@@ -149,6 +152,8 @@ class Memory {
   made = new Map<string, Made>();
   seen = new Map<string, number>();
   cache = new Map<string, unknown>();
+  /** It keeps a view of all names. */
+  viewed = false;
 
   copy(): Memory {
     const { made, seen, cache } = this;
@@ -188,10 +193,12 @@ export class Actor {
     this.key = new ModelKey(control[Header.hashKey], control[Header.hashKey + 1], world.sameHash);
     const { owners, key } = this;
     this.source = source;
-    this.table = { control, owners, key, kinds: undefined, readers: [this.reader], shardOf: () => 0 };
+    const [shards, readers] = [[this.shard], [this.reader]];
+    this.table = { control, owners, key, kinds: undefined, shards, readers, shardOf: () => 0 };
     this.#readKinds();
     finish(this.table.kinds.intern(KIND));
     this.resolver = new source.Resolver(this.table);
+    this.index = new source.KindIndex(this.table, this.resolver, 1);
     for (const words of [control, this.memory.records, this.memory.index, this.memory.arena]) $shared(words);
   }
 
@@ -217,6 +224,8 @@ export class Actor {
     Object.assign(this.memory, this.#views);
     this.#readKinds();
     this.resolver = new this.source.Resolver(this.table); // which remembers owners
+    this.index = new this.source.KindIndex(this.table, this.resolver, 1);
+    if (this.own.viewed) finish(this.index.living());
     for (const name of this.#start.cache.keys()) this.own.cache.set(name, finish(this.resolver.resolve(KIND, name)));
     this.atomic = false;
     this.#hold();
@@ -259,6 +268,11 @@ export class Actor {
       }
       case 'list':
         return yield* this.#list();
+      case 'view':
+        own.viewed = true;
+        return listing(yield* this.index.living());
+      case 'await':
+        return yield* this.#await(operation.name, operation.config);
       case 'sweep':
         yield* this.#sweep();
         return 'done';
@@ -323,6 +337,21 @@ export class Actor {
       cache.set(name, answer);
     }
     return answer?.found === undefined ? 'absent' : (answer.found.config as string);
+  }
+
+  /** As `Watches` do it: arm the bell, look, sleep. Nobody else wakes it: to sleep without end is to have lost a wake-up. */
+  *#await(name: string, before: string): Steps<Result> {
+    for (let told = false; ; ) {
+      const armed = yield* this.owners.bell.arm();
+      const config = yield* this.#whereis(name);
+      if (config !== before || told) return config;
+      while ((yield* $wait(this.world.control, Header.watchBell, armed)) === 'timed-out') {
+        if (!told && (yield* $isKilled(0))) {
+          yield* this.#settle();
+          told = true;
+        }
+      }
+    }
   }
 
   /** As `Owner.close` does it. */
@@ -397,11 +426,16 @@ export class Actor {
     for (;;) {
       const entries = yield* this.reader.snapshot(0);
       if (entries === undefined) continue;
-      const pairs = entries.map(({ name, text }: { name: string; text: string }) => `${name}=${JSON.parse(text)}`);
-      return pairs.toSorted().join(' ');
+      return listing(entries.map(({ name, text }: RawEntry) => ({ id: name, config: JSON.parse(text as string) })));
     }
   }
 }
+
+const listing = (entries: readonly { readonly id: string; readonly config: string }[]): Result =>
+  entries
+    .map(({ id, config }) => `${id}=${config}`)
+    .toSorted()
+    .join(' ');
 
 /** Runs steps to their end, alone. */
 export function finish<T>(steps: Steps<T>): T {

@@ -49,7 +49,7 @@ export function regionsOf({ control, shards }: TableBuffers, map: ControlMap): R
     return {
       guard: words.subarray(at, at + guardWords),
       words: words.subarray(at + guardWords, at + Shard.partial),
-      partial: words.subarray(at + Shard.partial, at + Shard.words),
+      partial: words.subarray(at + Shard.partial, at + Shard.log),
       records: new Int32Array(records, 0, records.byteLength / 4).subarray(
         Record.words,
         words[at + Shard.recordsUsed] * Record.words,

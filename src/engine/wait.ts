@@ -1,0 +1,103 @@
+import { RegistryError } from '../shared/errors.ts';
+import type { Sleeper, Waker } from './waker.ts';
+
+/** Looks for what is waited for. @returns undefined while it has not come */
+export type Look<T> = () => T | undefined;
+
+/** Resolves with what `look` finds, as soon as it finds something.
+ *  @throws {RegistryError} `CLOSED` when the registry is closed meanwhile; what `look` throws; the signal's reason */
+export function waitFor<T>(waker: Waker, look: Look<T>, signal: AbortSignal | undefined): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const settle = (act: () => void): void => {
+    waker.delete(sleeper);
+    signal?.removeEventListener('abort', onAbort);
+    act();
+  };
+  const sleeper: Sleeper = {
+    look() {
+      try {
+        const found = look();
+        if (found !== undefined) settle(() => resolve(found));
+      } catch (error) {
+        settle(() => reject(error));
+      }
+    },
+    end() {
+      settle(() => reject(new RegistryError('CLOSED', 'the registry was closed while this waited')));
+    },
+  };
+  const onAbort = (): void => settle(() => reject(signal?.reason));
+  if (signal?.aborted) {
+    reject(signal.reason);
+    return promise;
+  }
+  signal?.addEventListener('abort', onAbort, { once: true });
+  waker.add(sleeper);
+  sleeper.look();
+  return promise;
+}
+
+/**
+ * States, one after the other, as an async iterator. `next` gives what `look` finds new: at once if there is something, else
+ * when it has come. Nothing is queued, so what comes and goes between two calls is not told; the last state always is.
+ * Ends when the registry is closed, the signal aborts, or its user leaves the loop. Only while `next` waits does it keep the
+ * process alive.
+ */
+export class StateIterator<T> implements AsyncIterableIterator<T, undefined>, AsyncDisposable {
+  readonly #waker: Waker;
+  readonly #look: Look<{ readonly value: T }>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = (): void => this.#finish();
+  readonly #ended = new AbortController();
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param look finds the next state if it is not the one found before */
+  constructor(waker: Waker, look: Look<{ readonly value: T }>, signal: AbortSignal | undefined) {
+    this.#waker = waker;
+    this.#look = look;
+    this.#signal = signal;
+    if (signal?.aborted) this.#finish();
+    else signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** @throws {RegistryError} `CORRUPT`, `BUSY`, by rejecting */
+  next(): Promise<IteratorResult<T, undefined>> {
+    const result = this.#last.then(() => this.#next());
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.#finish();
+    return Promise.resolve(done);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#finish();
+  }
+
+  async #next(): Promise<IteratorResult<T, undefined>> {
+    const { signal } = this.#ended;
+    if (signal.aborted) return done;
+    try {
+      const { value } = await waitFor(this.#waker, this.#look, signal);
+      return { done: false, value };
+    } catch (error) {
+      const wasEnded = signal.aborted || (error instanceof RegistryError && error.code === 'CLOSED');
+      this.#finish();
+      if (wasEnded) return done;
+      throw error;
+    }
+  }
+
+  #finish(): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#ended.abort();
+  }
+}
+
+const done: IteratorResult<never, undefined> = Object.freeze({ done: true, value: undefined });
