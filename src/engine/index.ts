@@ -1,11 +1,23 @@
 // Everything exported here is a promise to users.
 export { EncodedConfig, encodeConfig, type JsonInput, type JsonValue } from '../shared/codec.ts';
 export { RegistryError, type RegistryErrorCode } from '../shared/errors.ts';
+export { Balancer, type BalanceStrategy, balance } from './balance.ts';
 export type { Entry, OwnerInfo } from './entry.ts';
 export { AlreadyRegisteredError } from './errors.ts';
+export { RemoteError } from './failure.ts';
+export {
+  type Address,
+  type CallOptions,
+  Messages,
+  type RouteAsyncOptions,
+  type RouteOptions,
+} from './messages.ts';
+export { type Down, type DownReason, Monitor, type MonitorOptions, type MonitorTarget } from './monitors.ts';
 export type { RegisterOptions, RegistryOptions } from './options.ts';
 export { Owner } from './owner.ts';
+export { type MessageContext, type MessageHandler, type ReceiveOptions, Receiver } from './receivers.ts';
 export { Ref } from './ref.ts';
 export { Registration } from './registration.ts';
 export { Registry, type RegistryHandle, type TryRegisterResult } from './registry.ts';
+export type { CallContext, CallHandler } from './service.ts';
 export type { PartitionStats } from './stats.ts';

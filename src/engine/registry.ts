@@ -9,10 +9,13 @@ import { allocateTable, Table, type TableBuffers } from '../shared/table.ts';
 import { CoordinatorLink } from '../workers/coordinator-link.ts';
 import { watchWorkers } from '../workers/worker-watch.ts';
 import { AbortWatch } from './abort.ts';
+import { Endings } from './endings.ts';
 import type { Entry, SharedEntry } from './entry.ts';
 import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
 import { Life } from './life.ts';
 import { KindCache, LookupCache } from './lookup-cache.ts';
+import { Messages } from './messages.ts';
+import { type Monitor, type MonitorOptions, Monitors, type MonitorTarget } from './monitors.ts';
 import {
   checkRegisterOptions,
   checkSignal,
@@ -54,6 +57,9 @@ const SNAPSHOT_TRIES = 3;
 export class Registry implements Disposable, AsyncDisposable {
   /** For `Registry.attach` in other threads. */
   readonly handle: RegistryHandle;
+  /** Messages and calls between threads. */
+  readonly messages: Messages;
+  readonly #monitors: Monitors;
   readonly #table: Table;
   readonly #link: CoordinatorLink;
   readonly #opener: boolean;
@@ -84,6 +90,11 @@ export class Registry implements Disposable, AsyncDisposable {
       remove: (registration) => this.#remove(registration),
       isActive: (registration) => this.#isActive(registration),
     };
+    const endings = new Endings(this.#table);
+    const { whereis, list } = this;
+    this.messages = new Messages({ table: this.#table, endings, whereis: whereis.bind(this), list: list.bind(this) });
+    this.#monitors = new Monitors(this.#table, endings);
+    this.#life.onOwnerEnd = (slot, epoch) => this.messages.ownerEnded(slot, epoch);
   }
 
   /**
@@ -207,7 +218,8 @@ export class Registry implements Disposable, AsyncDisposable {
     const { key } = this.#table;
     key.encode(kindId, id);
     if (kindId === 0) return false;
-    return this.#table.shards[this.#table.shardOf(key.hash)].unregister(key) === Outcome.done;
+    this.#monitors.beforeRemoval();
+    return this.#removed(this.#table.shards[this.#table.shardOf(key.hash)].unregister(key));
   }
 
   /** Makes an owner that is smaller than this thread.
@@ -240,6 +252,14 @@ export class Registry implements Disposable, AsyncDisposable {
 
   #ownerOf(slot: number, epoch: number): Owner {
     return new Owner(this.#table, slot, epoch, this.#life);
+  }
+
+  /** Tells once of the end of an owner or of a name, with the reason. See `Monitor`.
+   *  @throws {RegistryError} `INVALID_OPTION`, `INVALID_NAME`, `CLOSED`
+   *  @example const { reason } = await registry.monitor({ kind: 'server', id: 'billing' }).down; */
+  monitor<Tag = undefined>(target: MonitorTarget, options: MonitorOptions<Tag> = {}): Monitor<Tag> {
+    this.#checkOpen();
+    return this.#monitors.monitor(target, options);
   }
 
   /** What each shard counts: entries, load, writes, waits, bytes. Also after the close, for a last report: the counters
@@ -283,8 +303,10 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#lastNames = new KindCache();
     this.#unwatch();
     this.#aborts.end();
+    this.messages.end();
     if (this.#opener) this.#table.close();
     this.#table.detach();
+    this.#monitors.end();
     await this.#link.close(this.#opener);
   }
 
@@ -444,7 +466,13 @@ export class Registry implements Disposable, AsyncDisposable {
 
   #remove({ shard, record, born }: Registration): boolean {
     if (this.closed) return false;
-    return this.#table.shards[shard].unregisterRecord(record, born) === Outcome.done;
+    this.#monitors.beforeRemoval();
+    return this.#removed(this.#table.shards[shard].unregisterRecord(record, born));
+  }
+
+  #removed(outcome: Outcome): boolean {
+    if (outcome === Outcome.done) this.#monitors.afterRemoval();
+    return outcome === Outcome.done;
   }
 
   #isActive({ shard, record, born }: Registration): boolean {

@@ -10,12 +10,18 @@ export type RegistryErrorCode =
   | 'INVALID_CONFIG'
   | 'INVALID_NAME'
   | 'INVALID_OPTION'
+  | 'INVALID_MESSAGE'
   | 'KINDS_FULL'
+  | 'LANES_FULL'
+  | 'MAILBOX_FULL'
+  | 'MESSAGE_TOO_LARGE'
   | 'NOT_FOUND'
+  | 'NOT_RECEIVING'
   | 'OWNER_DEAD'
   | 'OWNERS_FULL'
   | 'TABLE_FULL'
-  | 'THREADS_FULL';
+  | 'THREADS_FULL'
+  | 'TIMEOUT';
 
 let codeInStack = false;
 
