@@ -5,13 +5,8 @@ export { Balancer, type BalanceStrategy, balance } from './balance.ts';
 export type { Entry, OwnerInfo } from './entry.ts';
 export { AlreadyRegisteredError } from './errors.ts';
 export { RemoteError } from './failure.ts';
-export {
-  type Address,
-  type CallOptions,
-  Messages,
-  type RouteAsyncOptions,
-  type RouteOptions,
-} from './messages.ts';
+export type { Address, CallOptions, RouteAsyncOptions, RouteOptions } from './message-options.ts';
+export { Messages } from './messages.ts';
 export { type Down, type DownReason, Monitor, type MonitorOptions, type MonitorTarget } from './monitors.ts';
 export type { RegisterOptions, RegistryOptions } from './options.ts';
 export { Owner } from './owner.ts';

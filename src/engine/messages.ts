@@ -13,6 +13,14 @@ import type { Endings } from './endings.ts';
 import type { Entry } from './entry.ts';
 import { thrownBy } from './failure.ts';
 import { Mailroom, notSent, Sent } from './mailroom.ts';
+import {
+  type Address,
+  type CallOptions,
+  checkRouteOptions,
+  noOptions,
+  type RouteAsyncOptions,
+  type RouteOptions,
+} from './message-options.ts';
 import { checkObject, checkSignal } from './options.ts';
 import { Owner } from './owner.ts';
 import {
@@ -24,35 +32,6 @@ import {
 } from './receivers.ts';
 import { type CallHandler, Services } from './service.ts';
 
-/** How a message is sent. */
-export interface RouteOptions {
-  /** Overtakes what is not: it has a lane of its own, which is emptied first. For control signals of up to 4,096 bytes. */
-  readonly urgent?: boolean | undefined;
-  /** What a `Balancer` with a consistent hash goes by. */
-  readonly key?: string | undefined;
-}
-
-/** The same, for a sending that may wait. */
-export interface RouteAsyncOptions extends RouteOptions {
-  /** Gives up when it aborts. */
-  readonly signal?: AbortSignal | undefined;
-  /** Gives up with `TIMEOUT` after so many milliseconds. By default it waits as long as its target lives. */
-  readonly timeoutMs?: number | undefined;
-}
-
-export interface CallOptions extends RouteOptions {
-  /** Gives up when it aborts; then the handler's signal aborts, too. */
-  readonly signal?: AbortSignal | undefined;
-  /** Gives up with `TIMEOUT` after so many milliseconds. Default 30,000. */
-  readonly timeoutMs?: number | undefined;
-}
-
-/** An owner, however one knows it: an `Owner`, an entry's `owner`, the `from` of a message. */
-export interface Address {
-  readonly slot: number;
-  readonly epoch: number;
-}
-
 /** @internal What messages ask of their registry. */
 export interface MessagesHost {
   readonly table: Table;
@@ -61,7 +40,6 @@ export interface MessagesHost {
   list(kind: string): Iterable<Entry>;
 }
 
-const noOptions: CallOptions = Object.freeze({});
 const nothing = new Body(undefined);
 
 /**
@@ -449,25 +427,4 @@ function tell(receiver: Receiver, error: unknown): void {
   } catch (another) {
     process.emitWarning(`onError failed: ${another}`, 'RollcallWarning');
   }
-}
-
-const known = new Set(['urgent', 'key', 'signal', 'timeoutMs']);
-
-/** @throws {RegistryError} `INVALID_OPTION` */
-function checkRouteOptions(options: CallOptions): void {
-  if (options === noOptions) return;
-  checkObject(options);
-  for (const name of Object.keys(options)) {
-    if (known.has(name)) continue;
-    const why = name === 'transferList' ? 'nothing can be transferred through shared memory' : 'unknown option';
-    throw new RegistryError('INVALID_OPTION', `${why}: ${name}; known are ${[...known].join(', ')}`);
-  }
-  const { urgent, key, signal, timeoutMs } = options;
-  const valid =
-    (urgent === undefined || typeof urgent === 'boolean') &&
-    (key === undefined || typeof key === 'string') &&
-    (timeoutMs === undefined || (Number.isFinite(timeoutMs) && timeoutMs > 0 && timeoutMs < 2 ** 31));
-  if (!valid)
-    throw new RegistryError('INVALID_OPTION', `options are ${inspect(options)}: see RouteOptions, CallOptions`);
-  checkSignal(signal);
 }

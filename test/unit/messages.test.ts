@@ -84,7 +84,7 @@ test('what cannot be cloned is refused, and sends nothing', async () => {
     );
   }
   port1.close();
-  const options = { transferList: [] };
+  const options = { transferList: [] } as object;
   assert.is(
     codeOf(() => registry.messages.route('server', 'x', 1, options)),
     'INVALID_OPTION',
