@@ -8,6 +8,8 @@ export class Life {
   words: Int32Array;
   closed = false;
   readonly closings: Closings = new Closings();
+  /** Told of each owner of this thread that is closed. */
+  onOwnerEnd: (slot: number, epoch: number) => void = () => {};
 
   constructor(words: Int32Array) {
     this.words = words;

@@ -19,6 +19,8 @@ export interface RegistryOptions {
   readonly threadsMax?: number;
   /** Owners smaller than a thread, at the same time. Default 65,536, limit 1,048,576. */
   readonly ownersMax?: number;
+  /** Bytes of one message. Each pair of threads that talk gets a ring of twice as much or more. Default 32,768, limit 1,048,576. */
+  readonly messageBytesMax?: number;
 }
 
 /** How a name is registered. */
@@ -38,6 +40,7 @@ const bounds: Record<keyof RegistryOptions, readonly [min: number, max: number]>
   valueBytesPerShardMax: [limits.valueBytesPerShardMin, limits.valueBytesPerShardMax],
   threadsMax: [1, limits.threadsMax],
   ownersMax: [0, limits.ownersMax],
+  messageBytesMax: [1, limits.messageBytesMax],
 };
 
 /** @throws {RegistryError} `INVALID_OPTION` naming the option, its value and its range. */

@@ -1,4 +1,5 @@
 import { type InspectOptions, inspect } from 'node:util';
+import { EndReason } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
 import type { Table } from '../shared/table.ts';
 import type { Life } from './life.ts';
@@ -38,13 +39,14 @@ export class Owner implements Disposable {
   close(): void {
     if (this.#table.owners.epoch(this.slot) !== this.epoch) return;
     this.#life.closings.begin(this);
-    if (!this.#table.owners.kill(this.slot, this.epoch) || this.#life.closed) return;
+    if (!this.#table.owners.kill(this.slot, this.epoch, EndReason.closed) || this.#life.closed) return;
     try {
       for (const { shard, record, born } of this.#registrations.values())
         this.#table.shards[shard].sweepRecord(record, born);
       const tracked = !this.#untracked && this.#registering === 0;
       if (tracked) this.#table.ownerTable.reclaim(this.slot, this.epoch + 1);
     } finally {
+      this.#life.onOwnerEnd(this.slot, this.epoch);
       this.#registrations.clear();
       this.requestSweepIfDead();
       this.#life.closings.end(this);

@@ -10,12 +10,15 @@ import { CoordinatorLink } from '../workers/coordinator-link.ts';
 import { watchWorkers } from '../workers/worker-watch.ts';
 import { AbortWatch } from './abort.ts';
 import { Bindings } from './bindings.ts';
+import { Endings } from './endings.ts';
 import type { Entry, SharedEntry } from './entry.ts';
 import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
 import { Groups } from './groups.ts';
 import type { Change } from './kind-changes.ts';
 import { Life } from './life.ts';
 import { KindCache, LookupCache } from './lookup-cache.ts';
+import { Messages } from './messages.ts';
+import { type Monitor, type MonitorOptions, Monitors, type MonitorTarget } from './monitors.ts';
 import {
   checkRegisterOptions,
   checkSignal,
@@ -65,6 +68,9 @@ export class Registry implements Disposable, AsyncDisposable {
   readonly groups: Groups;
   /** Which server a transport is bound to. */
   readonly bindings: Bindings;
+  /** Messages and calls between threads. */
+  readonly messages: Messages;
+  readonly #monitors: Monitors;
   readonly #table: Table;
   readonly #link: CoordinatorLink;
   readonly #opener: boolean;
@@ -106,6 +112,11 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#watches = new Watches(parts);
     this.groups = new Groups(parts, this.#watches);
     this.bindings = new Bindings(parts);
+    const endings = new Endings(this.#table);
+    const { whereis, list } = this;
+    this.messages = new Messages({ table: this.#table, endings, whereis: whereis.bind(this), list: list.bind(this) });
+    this.#monitors = new Monitors(this.#table, endings);
+    this.#life.onOwnerEnd = (slot, epoch) => this.messages.ownerEnded(slot, epoch);
   }
 
   /**
@@ -229,7 +240,8 @@ export class Registry implements Disposable, AsyncDisposable {
     const { key } = this.#table;
     key.encode(kindId, id);
     if (kindId === 0) return false;
-    return this.#table.shards[this.#table.shardOf(key.hash)].unregister(key) === Outcome.done;
+    this.#monitors.beforeRemoval();
+    return this.#removed(this.#table.shards[this.#table.shardOf(key.hash)].unregister(key));
   }
 
   /** The states of a name: what it stands for now, then each change, undefined while nobody has it. What comes and goes while
@@ -297,6 +309,14 @@ export class Registry implements Disposable, AsyncDisposable {
     return new Owner(this.#table, slot, epoch, this.#life);
   }
 
+  /** Tells once of the end of an owner or of a name, with the reason. See `Monitor`.
+   *  @throws {RegistryError} `INVALID_OPTION`, `INVALID_NAME`, `CLOSED`
+   *  @example const { reason } = await registry.monitor({ kind: 'server', id: 'billing' }).down; */
+  monitor<Tag = undefined>(target: MonitorTarget, options: MonitorOptions<Tag> = {}): Monitor<Tag> {
+    this.#checkOpen();
+    return this.#monitors.monitor(target, options);
+  }
+
   /** What each shard counts: entries, load, writes, waits, bytes. Also after the close, for a last report: the counters
    *  are then those of the end. */
   partitionStats(): PartitionStats[] {
@@ -339,8 +359,10 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#unwatch();
     this.#aborts.end();
     this.#watches.end();
+    this.messages.end();
     if (this.#opener) this.#table.close();
     this.#table.detach();
+    this.#monitors.end();
     await this.#link.close(this.#opener);
   }
 
@@ -500,7 +522,13 @@ export class Registry implements Disposable, AsyncDisposable {
 
   #remove({ shard, record, born }: Registration): boolean {
     if (this.closed) return false;
-    return this.#table.shards[shard].unregisterRecord(record, born) === Outcome.done;
+    this.#monitors.beforeRemoval();
+    return this.#removed(this.#table.shards[shard].unregisterRecord(record, born));
+  }
+
+  #removed(outcome: Outcome): boolean {
+    if (outcome === Outcome.done) this.#monitors.afterRemoval();
+    return outcome === Outcome.done;
   }
 
   #isActive({ shard, record, born }: Registration): boolean {

@@ -1,4 +1,5 @@
 import { RegistryError } from './errors.ts';
+import { areLanes } from './lanes.ts';
 import { ControlMap, Header, LAYOUT_VERSION, MAGIC, Stamp } from './layout.ts';
 import { limits } from './limits.ts';
 import { type ShardBuffers, shardBytesMax } from './shard-memory.ts';
@@ -32,6 +33,21 @@ export function stampShards(control: Int32Array, shards: readonly ShardBuffers[]
   });
 }
 
+/** The lanes are one more part, of no shard. */
+const lanesStamp = [-1, parts.length] as const;
+
+export function stampLanes(control: Int32Array, lanes: SharedArrayBuffer): void {
+  const stamp = new Int32Array(lanes, 0, Stamp.words);
+  for (let word = 0; word < 4; word++) stamp[Stamp.identity + word] = control[Header.identity + word];
+  stamp.set(lanesStamp, Stamp.shard);
+}
+
+function areStampedLanes(control: Int32Array, lanes: SharedArrayBuffer): boolean {
+  const stamp = new Int32Array(lanes, 0, Stamp.words);
+  const identity = control.subarray(Header.identity, Header.identity + 4);
+  return [...identity, ...lanesStamp].every((word, n) => stamp[n] === word);
+}
+
 function areStamped(control: Int32Array, shards: readonly ShardBuffers[]): boolean {
   let stamped = true;
   eachStampWord(control, shards, (stamp, at, value) => {
@@ -41,7 +57,7 @@ function areStamped(control: Int32Array, shards: readonly ShardBuffers[]): boole
 }
 
 /** @throws {RegistryError} `INCOMPATIBLE_HANDLE` unless these are all the buffers of one registry, in their places. */
-export function checkHandle({ control, shards }: TableBuffers): void {
+export function checkHandle({ control, shards, lanes }: TableBuffers): void {
   const refuse = (why: string) =>
     new RegistryError('INCOMPATIBLE_HANDLE', `${why}: pass registry.handle of the same version of rollcall unchanged`);
   if (!(control instanceof SharedArrayBuffer) || control.byteLength < Header.words * 4 || !Array.isArray(shards)) {
@@ -68,6 +84,8 @@ export function checkHandle({ control, shards }: TableBuffers): void {
         return buffer instanceof SharedArrayBuffer && buffer.maxByteLength === max[part] && buffer.byteLength >= min;
       }),
     ) &&
-    areStamped(words, shards);
+    areStamped(words, shards) &&
+    areLanes(lanes) &&
+    areStampedLanes(words, lanes);
   if (!whole) throw refuse('the handle is damaged, or has buffers of another registry');
 }

@@ -45,6 +45,10 @@ export const Header = {
   kinds: 17,
   /** Deaths so far, of owners and threads, counted after the fact: a hint that there is something to sweep. */
   deaths: 18,
+  /** Moves after each death, and, while `namesMonitored` is not 0, after each unregistration: monitors wait for it. */
+  endings: 28,
+  /** 1 once a name was ever monitored: never taken back, so that nobody's death leaves it wrong. */
+  namesMonitored: 29,
   /** A line for asking: how often a coordinator was started. See workers/coordinator-link.ts. */
   coordinatorGeneration: 32,
   /** How often the coordinator was asked for something: it waits for the next time. */
@@ -135,6 +139,10 @@ export const ThreadInfo = {
   threadId: 1,
   /** With the kernel thread id names a thread for good: see liveness.ts. 0 until the claimer has written it. */
   startTicks: 2,
+  /** `BellState`: whether the thread sleeps until it is rung. See bell.ts. */
+  bell: 8,
+  /** How often a lane to this row was opened: its thread looks for new ones when it moves. Under the control lock. */
+  lanes: 9,
   words: LINE_WORDS,
 } as const;
 
@@ -146,7 +154,19 @@ export const ThreadInfo = {
  * control lock, after every shard was swept. An owner lives when its epoch is the one a record names and its
  * thread's epoch is the one the row names.
  */
-export const OwnerRow = { epoch: 0, thread: 1, threadEpoch: 2, nextFree: 3, words: 4 } as const;
+export const OwnerRow = {
+  epoch: 0,
+  thread: 1,
+  threadEpoch: 2,
+  nextFree: 3,
+  /** The epoch of the tenancy that receives messages. Written by its thread alone; any other epoch says nothing. */
+  receives: 4,
+  /** Why it ended: the epoch with an `EndReason` in place of its state. Written before the epoch moves to dead. */
+  reason: 5,
+  words: 8,
+} as const;
+/** Bits of `OwnerRow.reason`. Without one the owner ended with its thread. */
+export const EndReason = { none: 0, closed: 1 } as const;
 export const OwnerState = { free: 0, alive: 1, dead: 2, mask: 3, step: 4 } as const;
 /** At this epoch a row is dead for good: the next tenancy would come near the sign bit. */
 export const ownerEpochMax = 0x7ffffff0;

@@ -12,7 +12,7 @@ export const limits = {
   entriesPerShardMax: (1 << 20) - 1,
   /** Threads attached at once: a lock word has 12 bits for its holder, 0 means nobody, one is the coordinator. */
   threadsMax: 4093,
-  /** Owners smaller than a thread, at once: 16 B of address space each. */
+  /** Owners smaller than a thread, at once: 32 B of address space each. */
   ownersMax: 1 << 20,
   /** Different kinds over a registry's life: kinds are type names, kept for good so that readers need no lock. */
   kindsMax: 1024,
@@ -58,6 +58,30 @@ export const limits = {
   /** Milliseconds between two looks whether a thread that hung up has ended, doubling from the first to the last. */
   deathCheckFirstMs: 1,
   deathCheckLastMs: 64,
+  /** Bytes of one message's body, at most. */
+  messageBytesMax: 1 << 20,
+  /** The same for an urgent one: these are control signals, and each lane keeps four times as much for them. */
+  urgentBytesMax: 4_096,
+  /** Address space of all lanes, in bytes, which says how many there are: 7,448 with messages of the default size, so that
+   *  86 threads can all talk with each other. */
+  lanesBytesMax: 1 << 30,
+  /** Records taken from one ring before other lanes, and everybody's urgent messages, have their turn. */
+  drainSliceRecords: 32,
+  /** Messages delivered in one turn of the event loop, and milliseconds after which no other is begun: a flooded thread
+   *  still has sockets to serve. */
+  drainTurnMessages: 1_024,
+  drainTurnMs: 4,
+  /** Milliseconds a thread goes on looking, once a turn of its event loop, after its last message: about what it takes to be woken. */
+  lingerMs: 0.05,
+  /** Times it sleeps at once instead, at most, when looking on was in vain before. */
+  lingerSkipsMax: 64,
+  /** Calls of one thread that wait for their reply: above, the server is not what they wait for. */
+  callsPendingMax: 1 << 16,
+  /** Messages of one thread that wait for room in one ring. Those beyond are refused: to wait must not be a way to keep any
+   *  number of them. */
+  waitingMax: 1_024,
+  /** Milliseconds a call waits for its reply, unless it says otherwise. */
+  callTimeoutMs: 30_000,
   /** Tombstones turned back into empty slots by one unregistration: bounds what the undo journal must hold. */
   tombstonesClearedMax: 16,
   /** Changes of a shard that its log remembers, a power of two: a view that was not asked for longer reads the shard's
@@ -83,4 +107,5 @@ export const defaults = {
   ownersMax: 65_536,
   configBytesMax: 65_536,
   valueBytesPerShardMax: 1 << 28,
+  messageBytesMax: 32_768,
 } as const;

@@ -1,6 +1,6 @@
 import { threadId } from 'node:worker_threads';
 import { corrupt } from './errors.ts';
-import { type ControlMap, Header, OwnerRow, OwnerState, ThreadInfo } from './layout.ts';
+import { type ControlMap, EndReason, Header, OwnerRow, OwnerState, ThreadInfo } from './layout.ts';
 import { kernelThreadState } from './liveness.ts';
 import { loadFirst } from './ordering.ts';
 import { WatchBell } from './watch-bell.ts';
@@ -57,14 +57,45 @@ export class Owners {
   }
 
   /** Ends a tenancy: everything it owns stops resolving, in every thread, by this one store.
+   *  @param reason an `EndReason`, told to monitors
    *  @returns false when it had ended before; a later tenant of the slot is never harmed. */
-  kill(slot: number, epoch: number): boolean {
+  kill(slot: number, epoch: number, reason: number = EndReason.none): boolean {
     if (!this.isAlive(epoch)) return false;
+    // Before the end, so that who sees the one sees the other. It names the tenancy: late, it says nothing of the next.
+    if (reason !== EndReason.none) {
+      const row = this.#map.owners + slot * OwnerRow.words;
+      Atomics.store(this.#words, row + OwnerRow.reason, (epoch & ~OwnerState.mask) | reason);
+    }
     if (Atomics.compareExchange(this.#words, this.epochAt(slot), epoch, epoch + 1) !== epoch) return false;
     Atomics.add(this.#words, Header.deaths, 1);
     if (slot < this.threadsMax) this.bell.ringAloud();
     else this.bell.ring();
+    this.tellEnding();
     return true;
+  }
+
+  /** Wakes who waits for the end of an owner or of a name. */
+  tellEnding(): void {
+    Atomics.add(this.#words, Header.endings, 1);
+    Atomics.notify(this.#words, Header.endings);
+  }
+
+  /** Why a tenancy ended, an `EndReason`: `none` when nobody said so. */
+  endReason(slot: number, epoch: number): number {
+    const word = Atomics.load(this.#words, this.#map.owners + slot * OwnerRow.words + OwnerRow.reason);
+    return (word ^ epoch) & ~OwnerState.mask ? EndReason.none : word & OwnerState.mask;
+  }
+
+  /** Whether that tenancy takes messages, as far as it says so. */
+  receives(slot: number, epoch: number): boolean {
+    return loadFirst(this.#words, this.#map.owners + slot * OwnerRow.words + OwnerRow.receives) === epoch;
+  }
+
+  /** Says so, for an owner of the calling thread. */
+  setReceives(slot: number, epoch: number, receives: boolean): void {
+    const at = this.#map.owners + slot * OwnerRow.words + OwnerRow.receives;
+    if (receives) Atomics.store(this.#words, at, epoch);
+    else Atomics.compareExchange(this.#words, at, epoch, 0);
   }
 
   /** How many tenancies have ended so far. */

@@ -1,10 +1,12 @@
 import { randomFillSync } from 'node:crypto';
 import { isCorrupt, RegistryError } from './errors.ts';
 import type { Guarded } from './guard.ts';
-import { checkHandle, stampShards } from './handle.ts';
+import { checkHandle, stampLanes, stampShards } from './handle.ts';
 import { Kinds } from './kinds.ts';
-import { ControlMap, Header, LAYOUT_VERSION, MAGIC, pageBytes, RegistryState } from './layout.ts';
+import { allocateLanes, Lanes } from './lanes.ts';
+import { ControlMap, EndReason, Header, LAYOUT_VERSION, MAGIC, pageBytes, RegistryState } from './layout.ts';
 import { limits } from './limits.ts';
+import { Mailbox } from './mailbox.ts';
 import { NameKey } from './name-key.ts';
 import { OwnerTable } from './owner-table.ts';
 import { Owners } from './owners.ts';
@@ -20,12 +22,14 @@ export interface TableOptions {
   readonly ownersMax: number;
   readonly configBytesMax: number;
   readonly valueBytesPerShardMax: number;
+  readonly messageBytesMax: number;
 }
 
 /** The buffers of a table: what goes from thread to thread. */
 export interface TableBuffers {
   readonly control: SharedArrayBuffer;
   readonly shards: readonly ShardBuffers[];
+  readonly lanes: SharedArrayBuffer;
 }
 
 /** Allocates a table and writes the words it starts with. */
@@ -47,8 +51,10 @@ export function allocateTable(options: TableOptions): TableBuffers {
   randomFillSync(new Uint8Array(control, Header.identity * 4, 16));
   const shards = Array.from({ length: options.shards }, () => allocateShard(options.entriesPerShardMax, pagesMax));
   for (const [n, buffers] of shards.entries()) new ShardMemory(words, map.shard(n), buffers).initialise();
+  const lanes = allocateLanes(options.messageBytesMax);
   stampShards(words, shards);
-  return { control, shards };
+  stampLanes(words, lanes);
+  return { control, shards, lanes };
 }
 
 /** One attachment of one thread to a table: its views, its locks, its identity. */
@@ -60,6 +66,7 @@ export class Table {
   readonly key: NameKey;
   readonly shards: readonly Shard[];
   readonly readers: readonly ShardReader[];
+  readonly mailbox: Mailbox;
   /** This attachment's own owner: its thread. */
   readonly slot: number;
   readonly epoch: number;
@@ -88,6 +95,8 @@ export class Table {
     const memories = buffers.shards.map((shard, n) => new ShardMemory(control, map.shard(n), shard));
     this.readers = memories.map((memory) => new ShardReader(memory, this.owners));
     this.shards = memories.map((memory) => new Shard(memory, this.owners));
+    const lanes = new Lanes(buffers.lanes, control, map, this.owners, this.ownerTable);
+    this.mailbox = new Mailbox(lanes, control, this.owners, this.slot, this.epoch);
     for (const lock of this.#locks()) lock.hold(this.slot, this.epoch);
     this.#shift = Math.clz32(this.shards.length) + 1;
     if (role === 'coordinator') return; // what is corrupt shall not keep it from starting
@@ -142,6 +151,7 @@ export class Table {
   /** The same for one attachment of it. */
   bury(slot: number, epoch: number): void {
     this.owners.kill(slot, epoch);
+    this.mailbox.wakeAll(); // it may have ended between a message and its ring
     this.recoverLocks(slot, epoch);
   }
 
@@ -152,6 +162,7 @@ export class Table {
       const epoch = this.owners.epoch(slot);
       if (this.owners.isAlive(epoch)) this.owners.kill(slot, epoch);
     }
+    this.mailbox.wakeAll();
   }
 
   /** Ends this attachment: its names vanish, locks it abandoned are freed. */
@@ -161,7 +172,8 @@ export class Table {
     } catch (error) {
       if (!isCorrupt(error)) throw error; // else those who stay are told when they take that lock
     } finally {
-      this.owners.kill(this.slot, this.epoch);
+      this.owners.kill(this.slot, this.epoch, EndReason.closed);
+      this.mailbox.wakeAll(); // who waits for room in a lane to this thread, and this thread itself
       for (const lock of this.#locks()) lock.retire();
       this.requestSweep();
     }
@@ -210,6 +222,7 @@ export class Table {
       for (let from = shard.sweep(1); from !== 0; from = shard.sweep(from)) yield;
     }
     for (const [slot, epoch] of dead) this.ownerTable.reclaim(slot, epoch);
+    this.owners.tellEnding(); // for whoever ended an owner and was cut off before it could
   }
 
   /** Milliseconds this attachment's waits for locks may take. */

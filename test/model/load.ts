@@ -30,6 +30,20 @@ const stepped = [
   'engine/resolver.ts',
 ];
 
+/** The same for messages, where a notification is a step, too. */
+export const steppedMessages = [
+  'shared/bell.ts',
+  'shared/guard.ts',
+  'shared/lanes.ts',
+  'shared/lock.ts',
+  'shared/mailbox.ts',
+  'shared/message-body.ts',
+  'shared/ordering.ts',
+  'shared/owners.ts',
+  'shared/owner-table.ts',
+  'shared/ring.ts',
+];
+
 /** What stands in for modules that ask the system: see runtime.ts. */
 const replaced: Record<string, string> = {
   'node:worker_threads': '$runtime.mjs',
@@ -58,18 +72,18 @@ process.once('exit', () => {
 export type SteppedSource = Record<string, any>;
 
 /** Loads the source, or a mutant of it, in steps. @returns the exports of all stepped modules together. */
-export async function loadStepped(mutant?: Mutant): Promise<SteppedSource> {
+export async function loadStepped(mutant?: Mutant, names: readonly string[] = stepped): Promise<SteppedSource> {
   const dir = mkdtempSync(path.join(tmpdir(), 'rollcall-model-'));
   loaded.push(dir);
-  const modules = stepped.map((name) => {
+  const modules = names.map((name) => {
     const code = readFileSync(path.join(source, name), 'utf8');
     return { name, source: patch(patch(code, name, smallIndex), name, mutant) };
   });
-  if (mutant !== undefined && !stepped.includes(mutant.file)) throw new Error(`${mutant.file} is not run in steps`);
-  for (const { name, source: code } of transform(modules)) {
+  if (mutant !== undefined && !names.includes(mutant.file)) throw new Error(`${mutant.file} is not run in steps`);
+  for (const { name, source: code } of transform(modules, names === steppedMessages)) {
     const file = path.join(dir, name.replace('.ts', '.mjs'));
     mkdirSync(path.dirname(file), { recursive: true });
-    writeFileSync(file, redirectImports(name, code, dir));
+    writeFileSync(file, redirectImports(name, code, dir, names));
   }
   const runtime = pathToFileURL(path.join(import.meta.dirname, 'runtime.ts')).href;
   writeFileSync(path.join(dir, '$runtime.mjs'), `export * from '${runtime}';\n`);
@@ -79,7 +93,7 @@ export async function loadStepped(mutant?: Mutant): Promise<SteppedSource> {
     `import { limits as real, defaults } from '${limits}';\nexport { defaults };\nexport const limits = { ...real, spinTurns: 0, changesLogged: 2 };\n`,
   );
   const exports = await Promise.all(
-    stepped.map((name) => import(pathToFileURL(path.join(dir, name.replace('.ts', '.mjs'))).href)),
+    names.map((name) => import(pathToFileURL(path.join(dir, name.replace('.ts', '.mjs'))).href)),
   );
   return Object.assign({}, ...exports);
 }
@@ -100,12 +114,12 @@ function patch(code: string, name: string, change: Mutant | undefined): string {
   return code.replace(change.find, () => change.replace);
 }
 
-function redirectImports(name: string, code: string, dir: string): string {
+function redirectImports(name: string, code: string, dir: string, names: readonly string[]): string {
   return code.replace(/from ['"]([^'"]+)['"]/g, (whole, specifier: string) => {
     const target = specifier.startsWith('.') ? path.posix.join(path.posix.dirname(name), specifier) : specifier;
     if (target.endsWith('$runtime.mjs')) return `from '${pathToFileURL(path.join(dir, '$runtime.mjs')).href}'`;
     if (replaced[target]) return `from '${pathToFileURL(path.join(dir, replaced[target])).href}'`;
-    if (stepped.includes(target)) return `from '${pathToFileURL(path.join(dir, target.replace('.ts', '.mjs'))).href}'`;
+    if (names.includes(target)) return `from '${pathToFileURL(path.join(dir, target.replace('.ts', '.mjs'))).href}'`;
     return specifier.startsWith('.') ? `from '${pathToFileURL(path.join(source, target)).href}'` : whole;
   });
 }

@@ -10,8 +10,9 @@ export type Place = number;
 
 export interface Access {
   place: Place;
-  /** r: load, w: store, u: read-modify-write, b: half a copy of text, s: sleep while the element is `expected`. */
-  mode: 'r' | 'w' | 'u' | 'b' | 's';
+  /** r: load, w: store, u: read-modify-write, b: half a copy of text, s: sleep while the element is `expected`, n: wake who
+   *  sleeps on it. */
+  mode: 'r' | 'w' | 'u' | 'b' | 's' | 'n';
   words: Int32Array;
   index: number;
   expected: number;
@@ -64,6 +65,12 @@ export function* $wait(
   const access = $place(words, index, 's');
   access.expected = expected;
   return (yield access) as string;
+}
+
+export function* $notify(words: Int32Array, index: number): Generator<Access, number, unknown> {
+  $shared(words);
+  yield $place(words, index, 'n');
+  return 0;
 }
 
 /** `words.fill(value, from, to)`, word by word. */

@@ -22,15 +22,16 @@ type Tree = any;
 const systemCalls = ['kernelThreadState'];
 const bulkCalls = new Set(['latin1Write', 'latin1Slice', 'ucs2Slice', 'fill']);
 
-/** @returns the modules as JavaScript. Functions are told apart by name, the same in all of them. */
-export function transform(modules: readonly Module[]): Module[] {
+/** @param notifies whether a notification is a step, too; else nothing is left of it: sleepers may wake at any time
+ *  @returns the modules as JavaScript. Functions are told apart by name, the same in all of them. */
+export function transform(modules: readonly Module[], notifies = false): Module[] {
   const trees = modules.map(({ source }) =>
     parse(stripTypeScriptTypes(source, { mode: 'strip' }), { ecmaVersion: 'latest', sourceType: 'module' }),
   );
   const stepping = steppingNames(trees);
   return trees.map((tree, n) => {
-    for (const { name, body } of functionsOf(tree)) if (stepping.has(name)) makeGenerator(body, stepping);
-    const source = `import { $shared, $place, $bulk, $fill, $wait } from './$runtime.mjs';\n${generate(tree)}`;
+    for (const { name, body } of functionsOf(tree)) if (stepping.has(name)) makeGenerator(body, stepping, notifies);
+    const source = `import { $shared, $place, $bulk, $fill, $wait, $notify } from './$runtime.mjs';\n${generate(tree)}`;
     return { name: modules[n].name, source };
   });
 }
@@ -86,7 +87,7 @@ const assign = (left: Tree, right: Tree, operator = '='): Tree => ({
 const sequence = (expressions: Tree[]): Tree => ({ type: 'SequenceExpression', expressions });
 const yields = (argument: Tree, delegate = false): Tree => ({ type: 'YieldExpression', argument, delegate });
 
-function makeGenerator(fn: Tree, stepping: ReadonlySet<string>): void {
+function makeGenerator(fn: Tree, stepping: ReadonlySet<string>, notifies: boolean): void {
   const temporaries: string[] = [];
   fn.generator = true;
   fn.body = rewrite(fn.body);
@@ -151,6 +152,7 @@ function makeGenerator(fn: Tree, stepping: ReadonlySet<string>): void {
 
   function atomics(node: Tree): Tree {
     const operation = node.callee.property.name;
+    if (operation === 'notify' && notifies) return yields(call('$notify', node.arguments.map(rewrite)), true);
     if (operation === 'pause' || operation === 'notify') return { type: 'Literal', value: 0 };
     if (operation === 'wait') return yields(call('$wait', node.arguments.map(rewrite)), true);
     const names = node.arguments.map(temporary);

@@ -73,6 +73,7 @@ export class World {
       ownersMax: OWNERS_MAX,
       configBytesMax: 4096,
       valueBytesPerShardMax: 1 << 18,
+      messageBytesMax: 64,
     });
     this.control = new Int32Array(this.#buffers.control);
     this.control[Header.hashKey] = 0x1234567;

@@ -44,6 +44,7 @@ function populated(): { registry: Registry; handle: RegistryHandle } {
     ownersMax: 8,
     configBytesMax: 65_536,
     valueBytesPerShardMax: 1 << 20,
+    messageBytesMax: 1_024,
   });
   const registry = Registry.attach(handle);
   registry.register('kind', 'a', { config: { port: 1 } });

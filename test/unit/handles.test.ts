@@ -62,7 +62,7 @@ test('nonsense is refused', () => {
 });
 
 test('a damaged handle is refused', () => {
-  const { control, shards } = registry.handle;
+  const { control, shards, lanes } = registry.handle;
   const [first, second] = shards;
   const small = new SharedArrayBuffer(64);
   const damaged: unknown[][] = [
@@ -78,7 +78,10 @@ test('a damaged handle is refused', () => {
     [first, { ...second, arena: small }],
   ];
   for (const [n, shards] of damaged.entries()) {
-    assert.is(codeOf(attach({ control, shards })), 'INCOMPATIBLE_HANDLE', `damage ${n}`);
+    assert.is(codeOf(attach({ control, shards, lanes })), 'INCOMPATIBLE_HANDLE', `damage ${n}`);
+  }
+  for (const [n, damage] of [undefined, small, new ArrayBuffer(128), first.records].entries()) {
+    assert.is(codeOf(attach({ control, shards, lanes: damage })), 'INCOMPATIBLE_HANDLE', `damaged lanes ${n}`);
   }
 });
 
@@ -86,7 +89,7 @@ test('another memory layout is refused by its number', () => {
   const control = new SharedArrayBuffer(registry.handle.control.byteLength);
   new Uint8Array(control).set(new Uint8Array(registry.handle.control));
   new Int32Array(control)[Header.layoutVersion] = 99;
-  const { code, message } = refusal(attach({ control, shards: registry.handle.shards }));
+  const { code, message } = refusal(attach({ ...registry.handle, control }));
   assert.is(code, 'INCOMPATIBLE_HANDLE');
   assert.match(message, 'memory layout 99');
 });
@@ -99,39 +102,37 @@ test('a header that lies about its sizes is refused', () => {
       const control = new SharedArrayBuffer(registry.handle.control.byteLength);
       new Uint8Array(control).set(new Uint8Array(registry.handle.control));
       new Int32Array(control)[word] = value;
-      assert.is(
-        codeOf(attach({ control, shards: registry.handle.shards })),
-        'INCOMPATIBLE_HANDLE',
-        `${word} = ${value}`,
-      );
+      assert.is(codeOf(attach({ ...registry.handle, control })), 'INCOMPATIBLE_HANDLE', `${word} = ${value}`);
     }
   }
 });
 
 test('buffers of two registries, and buffers in the wrong place, are refused', async () => {
   await using other = await Registry.open({ shards: 2 });
-  const { control, shards } = registry.handle;
+  const { control, shards, lanes } = registry.handle;
   const [first, second] = shards;
   const mixed: RegistryHandle[] = [
-    { control, shards: other.handle.shards },
-    { control: other.handle.control, shards },
-    { control, shards: [first, other.handle.shards[1]] },
-    { control, shards: [second, first] },
-    { control, shards: [first, first] },
-    { control, shards: [first, { ...second, records: first.records }] },
-    { control, shards: [first, { ...second, index: first.index }] },
-    { control, shards: [first, { ...second, arena: other.handle.shards[1].arena }] },
-    { control, shards: [first, { ...second, index: second.records, records: second.index }] },
-    { control, shards: [first, { ...second, arena: new SharedArrayBuffer(second.arena.byteLength) }] },
+    { control, shards, lanes: other.handle.lanes },
+    { control, shards, lanes: new SharedArrayBuffer(lanes.byteLength, { maxByteLength: lanes.maxByteLength }) },
+    { control, shards: other.handle.shards, lanes },
+    { control: other.handle.control, shards, lanes },
+    { control, shards: [first, other.handle.shards[1]], lanes },
+    { control, shards: [second, first], lanes },
+    { control, shards: [first, first], lanes },
+    { control, shards: [first, { ...second, records: first.records }], lanes },
+    { control, shards: [first, { ...second, index: first.index }], lanes },
+    { control, shards: [first, { ...second, arena: other.handle.shards[1].arena }], lanes },
+    { control, shards: [first, { ...second, index: second.records, records: second.index }], lanes },
+    { control, shards: [first, { ...second, arena: new SharedArrayBuffer(second.arena.byteLength) }], lanes },
   ];
   for (const [n, handle] of mixed.entries()) assert.is(codeOf(attach(handle)), 'INCOMPATIBLE_HANDLE', `mixture ${n}`);
 });
 
 test('a handle that is frozen, copied, or has more in it is still one', async () => {
-  const { control, shards } = registry.handle;
+  const { control, shards, lanes } = registry.handle;
   const handles: RegistryHandle[] = [
-    Object.freeze({ control, shards: Object.freeze(shards.map((shard) => Object.freeze({ ...shard }))) }),
-    structuredClone({ control, shards, extra: { by: 'somebody' } }),
+    Object.freeze({ control, lanes, shards: Object.freeze(shards.map((shard) => Object.freeze({ ...shard }))) }),
+    structuredClone({ control, shards, lanes, extra: { by: 'somebody' } }),
     Object.assign(Object.create(null), registry.handle),
   ];
   for (const handle of handles) {

@@ -19,6 +19,7 @@ const bounds: Required<{ [Name in keyof RegistryOptions]: [min: number, max: num
   valueBytesPerShardMax: [limits.valueBytesPerShardMin, limits.valueBytesPerShardMax],
   threadsMax: [1, limits.threadsMax],
   ownersMax: [0, limits.ownersMax],
+  messageBytesMax: [1, limits.messageBytesMax],
 };
 
 for (const [name, [min, max]] of Object.entries(bounds)) {

@@ -1,0 +1,315 @@
+import { BellState } from '../shared/bell.ts';
+import { corrupt, RegistryError } from '../shared/errors.ts';
+import type { ReceivingEnd, SendingEnd } from '../shared/lanes.ts';
+import { limits } from '../shared/limits.ts';
+import type { Deliver } from '../shared/mailbox.ts';
+import type { Body } from '../shared/message-body.ts';
+import type { RingWriter } from '../shared/ring.ts';
+import type { Table } from '../shared/table.ts';
+
+/** How a record was sent. */
+export const Sent = { done: 0, full: 1, dead: 2, notReceiving: 3 } as const;
+export type Sent = (typeof Sent)[keyof typeof Sent];
+
+/** Milliseconds, the longest that a timer takes: it only keeps the thread alive. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** A record that waits for room in its ring. */
+interface Waiting {
+  readonly lane: SendingEnd;
+  readonly type: number;
+  readonly slot: number;
+  readonly epoch: number;
+  readonly call: number;
+  readonly body: Body;
+  /** Told how it was sent, once. */
+  readonly done: (sent: Sent) => void;
+}
+
+/** What the mailroom does its work for. */
+export interface MailroomHost {
+  readonly deliver: Deliver;
+  /** Before what has arrived is looked at, and after it was found to be all: what has ended by the first can have sent nothing
+   *  more by the second. */
+  beforeDrain(): void;
+  afterDrain(): void;
+  /** All that a sender had sent is delivered, and it has ended. */
+  senderEnded(end: ReceivingEnd): void;
+  /** The registry was closed. */
+  closed(): void;
+}
+
+/**
+ * A thread's part in sending and receiving that needs its event loop.
+ *
+ * Idle, it has exactly one `Atomics.waitAsync` outstanding, on the thread's bell: an idle thread uses no processor, and
+ * nothing piles up however often it is woken. From the first message on it looks once a turn (`setImmediate`), until
+ * there was nothing for `limits.lingerMs`. A turn delivers a bounded number, so that a flooded thread still serves its sockets.
+ *
+ * Calls of the application may be cut off by a `vm` time-out. So they only note what they want, and timers and the
+ * wait are set up in a promise of their own.
+ */
+export class Mailroom {
+  readonly #table: Table;
+  readonly #host: MailroomHost;
+  readonly #waiting = new Map<RingWriter, Waiting[]>();
+  /** A wait for the bell is outstanding. */
+  #waits = false;
+  /** A turn is scheduled. */
+  #polls = false;
+  #ended = false;
+  #mailAtMs = 0;
+  #lingers = false;
+  #lingerSkips = 0;
+  #lingerBackOff = 0;
+  #turnEndsMs = 0;
+  #exhausted = false;
+  #holds = 0;
+  #alive: NodeJS.Timeout | undefined;
+  #looks = false;
+
+  constructor(table: Table, host: MailroomHost) {
+    this.#table = table;
+    this.#host = host;
+  }
+
+  /** Sends a record to an owner, if it lives and takes messages.
+   *  @throws {RegistryError} `LANES_FULL`, `CLOSED`, `BUSY`, `CORRUPT` */
+  sendToOwner(slot: number, epoch: number, type: number, call: number, body: Body, urgent: boolean): Sent {
+    const { owners } = this.#table;
+    const thread = owners.thread(slot);
+    const threadEpoch = owners.threadEpoch(slot);
+    // Read before it is known to live, so they are of this tenancy.
+    if (!owners.alive(slot, epoch)) return Sent.dead;
+    if (!owners.receives(slot, epoch)) return Sent.notReceiving;
+    return this.#send(thread, threadEpoch, type, slot, epoch, call, body, urgent);
+  }
+
+  /** Sends a record to a thread, whether it takes messages or not: what it waits for.
+   *  @throws {RegistryError} `LANES_FULL`, `CLOSED`, `BUSY`, `CORRUPT` */
+  sendToThread(slot: number, epoch: number, type: number, call: number, body: Body): Sent {
+    if (this.#table.owners.epoch(slot) !== epoch) return Sent.dead;
+    return this.#send(slot, epoch, type, slot, epoch, call, body, false);
+  }
+
+  #send(
+    thread: number,
+    threadEpoch: number,
+    type: number,
+    slot: number,
+    epoch: number,
+    call: number,
+    body: Body,
+    urgent: boolean,
+  ): Sent {
+    this.#lookLater();
+    const { mailbox } = this.#table;
+    const lane = mailbox.laneTo(thread, threadEpoch);
+    const writer = urgent ? lane.urgent : lane.normal;
+    if (this.#waiting.size > 0 && this.#waiting.has(writer)) return Sent.full; // those that wait came first
+    return mailbox.send(lane, writer, type, slot, epoch, call, body) ? Sent.done : Sent.full;
+  }
+
+  /** If this send is cut off before its ring, the ring is made up for. */
+  #lookLater(): void {
+    if (this.#looks) return;
+    void Promise.resolve().then(() => {
+      this.#looks = false;
+      this.#table.mailbox.ringAgain();
+    });
+    this.#looks = true;
+  }
+
+  /** Sends a record as soon as there is room, after those that wait already. `done` is told.
+   *  @returns what takes it back; undefined when too many wait */
+  sendLater(
+    slot: number,
+    epoch: number,
+    type: number,
+    call: number,
+    body: Body,
+    urgent: boolean,
+    done: (sent: Sent) => void,
+    bounded = true,
+  ): (() => void) | undefined {
+    const { owners, mailbox } = this.#table;
+    const [thread, threadEpoch] = [owners.thread(slot), owners.threadEpoch(slot)];
+    if (thread >>> 0 >= owners.threadsMax) throw corrupt(`thread ${thread} of owner ${slot}`);
+    const lane = mailbox.laneTo(thread, threadEpoch);
+    const writer = urgent ? lane.urgent : lane.normal;
+    const queue = this.#waiting.get(writer) ?? [];
+    if (bounded && queue.length >= limits.waitingMax) return undefined;
+    const waiting: Waiting = { lane, type, slot, epoch, call, body, done };
+    if (queue.length === 0) {
+      mailbox.wanting.set(writer, body.byteLength);
+      this.#waiting.set(writer, queue);
+    }
+    queue.push(waiting);
+    this.listen();
+    return () => {
+      const at = queue.indexOf(waiting);
+      if (at !== -1) queue.splice(at, 1);
+      if (at === 0) this.listen(); // the next may fit
+    };
+  }
+
+  /** Sends what waits and fits now. */
+  #flush(): void {
+    const { mailbox, owners } = this.#table;
+    for (const [writer, queue] of this.#waiting) {
+      for (let first = queue[0]; first !== undefined; first = queue[0]) {
+        const { lane, type, slot, epoch, call, body, done } = first;
+        const lives = owners.alive(slot, epoch);
+        if (lives && !mailbox.send(lane, writer, type, slot, epoch, call, body)) break;
+        queue.shift();
+        done(lives ? Sent.done : Sent.dead);
+      }
+      if (queue.length > 0) mailbox.wanting.set(writer, queue[0].body.byteLength);
+      else {
+        this.#waiting.delete(writer);
+        mailbox.wanting.delete(writer);
+      }
+    }
+  }
+
+  /** From now on what arrives is delivered; now is a good moment to look. */
+  listen(): void {
+    if (this.#polls || this.#ended) return;
+    void Promise.resolve().then(() => this.#wake());
+  }
+
+  /** Keeps the thread alive until `release` was called as often. */
+  hold(): void {
+    this.#holds++;
+    this.listen();
+  }
+
+  release(): void {
+    this.#holds--;
+    this.listen();
+  }
+
+  #wake(): void {
+    if (this.#polls || this.#ended) return;
+    this.#table.mailbox.wakeUp();
+    this.#mailAtMs = performance.now();
+    this.#turn();
+  }
+
+  readonly #turn = (): void => {
+    this.#polls = true; // what is delivered need not ask for a turn
+    let again = true;
+    try {
+      again = this.#work() || !this.#sleep();
+    } finally {
+      this.#polls = again && !this.#ended;
+      if (this.#polls) setImmediate(this.#turn);
+    }
+  };
+
+  /** @returns whether to look again in the next turn */
+  #work(): boolean {
+    if (this.#table.closed) this.#host.closed();
+    if (this.#ended) return false;
+    const delivered = this.#drain();
+    if (this.#ended) return false; // by what was delivered
+    const now = performance.now();
+    if (delivered > 0) {
+      if (this.#lingers) this.#lingerBackOff = 0;
+      this.#mailAtMs = now;
+      this.#lingers = false;
+      return true;
+    }
+    for (const end of this.#table.mailbox.freeLanesOfTheDead()) this.#host.senderEnded(end);
+    this.#keepAlive();
+    return this.#linger(now);
+  }
+
+  /**
+   * Whether to look once more before sleeping: if the next message comes at once, that spares waking. But the sender may be
+   * waiting for this very processor. So when looking on was in vain, it is not tried the next times: 1, then 2, 4, … 64.
+   */
+  #linger(now: number): boolean {
+    if (!this.#lingers) {
+      if (this.#lingerSkips > 0) {
+        this.#lingerSkips--;
+        return false;
+      }
+      this.#lingers = true;
+    }
+    if (now - this.#mailAtMs < limits.lingerMs) return true;
+    this.#lingers = false;
+    this.#lingerBackOff = Math.min(this.#lingerBackOff * 2 || 1, limits.lingerSkipsMax);
+    this.#lingerSkips = this.#lingerBackOff;
+    return false;
+  }
+
+  #drain(): number {
+    const { mailbox } = this.#table;
+    this.#host.beforeDrain();
+    this.#turnEndsMs = performance.now() + limits.drainTurnMs;
+    this.#exhausted = false;
+    const delivered = mailbox.drain(this.#host.deliver, warnOfCorruption, this.#goOn);
+    if (this.#waiting.size > 0) this.#flush();
+    if (!this.#exhausted) this.#host.afterDrain();
+    return delivered;
+  }
+
+  readonly #goOn = (delivered: number): boolean => {
+    this.#exhausted = this.#ended || delivered >= limits.drainTurnMessages || performance.now() >= this.#turnEndsMs;
+    return !this.#exhausted;
+  };
+
+  /** @returns false when there is something to do after all */
+  #sleep(): boolean {
+    if (this.#ended) return true;
+    const { control, mailbox } = this.#table;
+    if (!mailbox.fallAsleep()) return false;
+    if (this.#waits) return true; // the wait from before is for the same word
+    const { async, value } = Atomics.waitAsync(control, mailbox.bellAt, BellState.asleep);
+    if (!async) return false;
+    this.#waits = true;
+    void value.then(() => {
+      this.#waits = false;
+      this.#wake();
+    });
+    return true;
+  }
+
+  #keepAlive(): void {
+    if (this.#holds > 0) this.#alive ??= setInterval(() => {}, TIMER_MS_MAX);
+    else if (this.#alive !== undefined) {
+      clearInterval(this.#alive);
+      this.#alive = undefined;
+    }
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Delivers nothing any more. (Who closes the registry has rung this thread's bell, so the wait ends, too.) */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearInterval(this.#alive);
+    for (const queue of this.#waiting.values()) for (const { done } of queue) done(Sent.dead);
+    this.#waiting.clear();
+  }
+}
+
+function warnOfCorruption(error: unknown): void {
+  process.emitWarning(`messages of one thread are lost: ${error}`, 'RollcallWarning');
+}
+
+/** Why a record was not sent. `what` says to whom. */
+export function notSent(sent: Sent, what: string): RegistryError {
+  switch (sent) {
+    case Sent.full:
+      return new RegistryError('MAILBOX_FULL', `${what}: its thread has not read what it was sent; try again later`);
+    case Sent.notReceiving:
+      return new RegistryError('NOT_RECEIVING', `${what}: it takes no messages; it has to call receive or serve first`);
+    default:
+      return new RegistryError('NOT_FOUND', `${what}: it has ended`);
+  }
+}

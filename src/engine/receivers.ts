@@ -1,0 +1,160 @@
+import { RegistryError } from '../shared/errors.ts';
+import type { Table } from '../shared/table.ts';
+import type { OwnerInfo } from './entry.ts';
+import type { Mailroom } from './mailroom.ts';
+import type { Owner } from './owner.ts';
+import type { CallHandler } from './service.ts';
+
+/** What a handler of messages is told besides the message. */
+export interface MessageContext {
+  /** The thread that sent it; `messages.routeTo` answers it, if it receives. */
+  readonly from: OwnerInfo;
+  readonly urgent: boolean;
+}
+
+/** Handles messages. What it throws, or the promise it returns rejects with, goes to `onError` and hurts nobody else. */
+export type MessageHandler = (message: unknown, context: MessageContext) => unknown;
+
+/** How messages or calls are received. */
+export interface ReceiveOptions {
+  /** Whose; by default this thread's own. */
+  readonly owner?: Owner | undefined;
+  /** Ends it when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told what a handler of messages throws; by default it becomes a process warning. (What a handler of calls throws goes to
+   *  the caller.) */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** What an owner's messages and calls are handled by. */
+export interface Handlers {
+  readonly epoch: number;
+  message: Receiver | undefined;
+  call: Receiver | undefined;
+}
+
+/**
+ * A handler at work. Like a `MessagePort` that is listened to, it keeps its thread alive until it is closed, its owner has ended,
+ * or `unref` was called.
+ */
+export class Receiver implements Disposable {
+  readonly #close: (receiver: Receiver) => void;
+  readonly #mailroom: Mailroom;
+  /** @internal */
+  readonly handler: MessageHandler | CallHandler;
+  /** @internal */
+  readonly onError: (error: unknown) => void;
+  #holds = false;
+  #closed = false;
+
+  /** @internal Made by `messages.receive` and `messages.serve`. */
+  constructor(
+    mailroom: Mailroom,
+    handler: MessageHandler | CallHandler,
+    onError: ((error: unknown) => void) | undefined,
+    close: (receiver: Receiver) => void,
+  ) {
+    this.#mailroom = mailroom;
+    this.handler = handler;
+    this.onError = onError ?? warn;
+    this.#close = close;
+    this.ref();
+  }
+
+  /** It keeps the thread alive. */
+  ref(): this {
+    if (this.#holds || this.#closed) return this;
+    this.#holds = true;
+    this.#mailroom.hold();
+    return this;
+  }
+
+  /** It does not. */
+  unref(): this {
+    if (!this.#holds) return this;
+    this.#holds = false;
+    this.#mailroom.release();
+    return this;
+  }
+
+  /** Receives nothing any more: senders are told `NOT_RECEIVING`, and what is on its way is dropped. Closing twice is no error. */
+  close(): void {
+    if (this.#closed) return;
+    this.unref();
+    this.#closed = true;
+    this.#close(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(`a message handler failed: ${error instanceof Error ? error.stack : error}`, 'RollcallWarning');
+}
+
+/** The owners of this thread that take messages, by slot. */
+export class Receivers {
+  readonly #table: Table;
+  readonly #mailroom: Mailroom;
+  readonly #bySlot = new Map<number, Handlers>();
+
+  constructor(table: Table, mailroom: Mailroom) {
+    this.#table = table;
+    this.#mailroom = mailroom;
+  }
+
+  /** @throws {RegistryError} `INVALID_OPTION` when the owner has a handler of that kind; `OWNER_DEAD` */
+  add(
+    role: 'message' | 'call',
+    { slot, epoch }: { readonly slot: number; readonly epoch: number },
+    handler: MessageHandler | CallHandler,
+    { onError, signal }: ReceiveOptions,
+  ): Receiver {
+    const { owners } = this.#table;
+    if (!owners.alive(slot, epoch)) throw new RegistryError('OWNER_DEAD', 'receive: the owner has been closed');
+    let handlers = this.#bySlot.get(slot);
+    if (handlers?.epoch !== epoch) {
+      handlers = { epoch, message: undefined, call: undefined };
+      this.#bySlot.set(slot, handlers);
+    }
+    if (handlers[role] !== undefined) {
+      throw new RegistryError('INVALID_OPTION', `this owner has a handler of ${role}s: close that one first`);
+    }
+    const of = handlers;
+    const receiver = new Receiver(this.#mailroom, handler, onError, (closed) => {
+      signal?.removeEventListener('abort', close);
+      if (of[role] === closed) of[role] = undefined;
+      if (of.message !== undefined || of.call !== undefined) return;
+      owners.setReceives(slot, epoch, false);
+      if (this.#bySlot.get(slot) === of) this.#bySlot.delete(slot);
+    });
+    const close = () => receiver.close();
+    signal?.addEventListener('abort', close, { once: true });
+    handlers[role] = receiver;
+    owners.setReceives(slot, epoch, true); // last: who is sent something from now on has a handler for it
+    return receiver;
+  }
+
+  /** What handles what that owner gets, if it lives. */
+  of(slot: number, epoch: number): Handlers | undefined {
+    const handlers = this.#bySlot.get(slot);
+    return handlers?.epoch === epoch && this.#table.owners.alive(slot, epoch) ? handlers : undefined;
+  }
+
+  /** An owner of this thread has ended: its handlers keep nothing alive. */
+  ownerEnded(slot: number, epoch: number): void {
+    const handlers = this.#bySlot.get(slot);
+    if (handlers?.epoch !== epoch) return;
+    handlers.message?.close();
+    handlers.call?.close();
+  }
+
+  end(): void {
+    for (const handlers of [...this.#bySlot.values()]) {
+      handlers.message?.close();
+      handlers.call?.close();
+    }
+  }
+}

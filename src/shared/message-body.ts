@@ -1,0 +1,113 @@
+import { deserialize, serialize } from 'node:v8';
+import { corrupt, RegistryError } from './errors.ts';
+
+/** Node's own fast paths below `write` and `toString`, in it since its first versions but not in its type declarations. */
+interface RawText {
+  latin1Write(text: string, offset: number, length: number): number;
+  latin1Slice(start: number, end: number): string;
+  ucs2Write(text: string, offset: number, length: number): number;
+  ucs2Slice(start: number, end: number): string;
+}
+type Bytes = Buffer<SharedArrayBuffer> & RawText;
+
+/** How a body is stored. */
+const Encoding = {
+  nothing: 0,
+  /** A string, one byte a character, or two. */
+  latin1: 1,
+  ucs2: 2,
+  /** A byte array. */
+  bytes: 3,
+  /** Anything else, as `v8.serialize` writes it. */
+  clone: 4,
+} as const;
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the whole of Latin-1 is meant
+const beyondLatin1 = /[^\x00-\xff]/;
+
+/**
+ * A message's value on its way into shared memory. Made before any of that is touched, as to clone a value may run the
+ * application's code (getters).
+ */
+export class Body {
+  readonly encoding: number;
+  /** Bytes it takes. */
+  readonly byteLength: number;
+  readonly #content: string | Uint8Array;
+
+  /** @throws {RegistryError} `INVALID_MESSAGE` when it cannot be cloned */
+  constructor(value: unknown) {
+    if (typeof value === 'string') {
+      const wide = beyondLatin1.test(value);
+      this.encoding = wide ? Encoding.ucs2 : Encoding.latin1;
+      this.byteLength = wide ? value.length * 2 : value.length;
+      this.#content = value;
+      return;
+    }
+    if (value === undefined) {
+      this.encoding = Encoding.nothing;
+      this.#content = '';
+    } else if (isBytes(value)) {
+      this.encoding = Encoding.bytes;
+      this.#content = value;
+    } else {
+      this.encoding = Encoding.clone;
+      this.#content = clone(value);
+    }
+    this.byteLength = this.#content.length;
+  }
+
+  /** Writes it to `at`, where there are `byteLength` bytes. */
+  write(bytes: Buffer<SharedArrayBuffer>, at: number): void {
+    const content = this.#content;
+    if (typeof content !== 'string') bytes.set(content, at);
+    else if (this.encoding === Encoding.latin1) (bytes as Bytes).latin1Write(content, at, this.byteLength);
+    else if (this.encoding === Encoding.ucs2) (bytes as Bytes).ucs2Write(content, at, this.byteLength);
+  }
+}
+
+/** Reads a value back, of its own: nothing of it stays shared. @throws {RegistryError} `CORRUPT` */
+export function readBody(bytes: Buffer<SharedArrayBuffer>, at: number, byteLength: number, encoding: number): unknown {
+  switch (encoding) {
+    case Encoding.latin1:
+      return (bytes as Bytes).latin1Slice(at, at + byteLength);
+    case Encoding.ucs2:
+      return (bytes as Bytes).ucs2Slice(at, at + byteLength);
+    case Encoding.nothing:
+      return undefined;
+    case Encoding.bytes:
+      return copyOf(bytes, at, byteLength, Buffer.allocUnsafe(byteLength));
+    case Encoding.clone:
+      try {
+        return deserialize(copyOf(bytes, at, byteLength, Buffer.allocUnsafeSlow(byteLength)));
+      } catch (error) {
+        throw corrupt(`a message that cannot be read: ${(error as Error).message}`);
+      }
+    default:
+      throw corrupt(`a message of encoding ${encoding}`);
+  }
+}
+
+/** A copy in memory of this thread. That of byte arrays may be of `Buffer`'s pool; that of a clone is its own, as byte arrays in
+ *  it become views of the copy, and their buffers may be transferred on. */
+function copyOf(bytes: Buffer<SharedArrayBuffer>, at: number, byteLength: number, copy: Buffer): Buffer {
+  bytes.copy(copy, 0, at, at + byteLength);
+  return copy;
+}
+
+/** Plain byte arrays; those that are a view of something larger go like any other. */
+const isBytes = (value: unknown): value is Uint8Array =>
+  value instanceof Uint8Array && (value.constructor === Uint8Array || value.constructor === Buffer);
+
+function clone(value: unknown): Buffer {
+  try {
+    return serialize(value);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new RegistryError(
+      'INVALID_MESSAGE',
+      `a message cannot be cloned (${why}): send data, not functions, ports, shared memory or other live objects`,
+      { cause },
+    );
+  }
+}

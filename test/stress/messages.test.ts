@@ -1,0 +1,201 @@
+// @timeout 300
+import { createContext, Script } from 'node:vm';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Registry } from '../../src/engine/index.ts';
+import { Thread } from '../support/threads.ts';
+import { until } from '../support/waiting.ts';
+
+/*
+ * Messages of real threads, some of which are ended in the middle of a sending, or cut off in it: what a sender was told is
+ * sent arrives, whole, once and in order, and nobody sleeps over it.
+ */
+const test = suite('messages');
+
+/** Collects what arrives, and checks it as it comes: per sender a number that goes up by one. */
+function collect(registry: Registry): { count: Map<number, number>; problems: string[] } {
+  const count = new Map<number, number>();
+  const problems: string[] = [];
+  registry.messages
+    .receive((message) => {
+      const [sender, number, padding] = (message as string).split(' ');
+      const before = count.get(Number(sender)) ?? 0;
+      if (Number(number) !== before + 1) problems.push(`sender ${sender}: ${number} after ${before}`);
+      if (padding.length !== Number(number) % 500) problems.push(`sender ${sender}: ${number} is torn`);
+      count.set(Number(sender), Number(number));
+    })
+    .unref();
+  registry.register('server', 'sink');
+  return { count, problems };
+}
+
+test('threads are ended in the middle of sending', async () => {
+  await using registry = await Registry.open({ messageBytesMax: 2_000 });
+  const { count, problems } = collect(registry);
+  const told = new Int32Array(new SharedArrayBuffer(4 * 200));
+  for (let round = 0; round < 30; round++) {
+    const senders = await Promise.all([0, 1, 2].map(() => Thread.start(registry.handle)));
+    for (const [n, sender] of senders.entries()) {
+      sender.send(
+        ({ registry }, { id, told }) => {
+          for (let number = 1; ; ) {
+            try {
+              registry.messages.route('server', 'sink', `${id} ${number} ${'x'.repeat(number % 500)}`);
+            } catch (error) {
+              if ((error as { code: string }).code !== 'MAILBOX_FULL') throw error;
+              continue;
+            }
+            Atomics.store(told, id, number++);
+          }
+        },
+        { id: round * 3 + n, told },
+      );
+    }
+    await until('each has sent', () => senders.every((_, n) => (count.get(round * 3 + n) ?? 0) > 20));
+    await Promise.all(senders.map((sender) => sender.end()));
+    const behind = (n: number) => told[round * 3 + n] > (count.get(round * 3 + n) ?? 0);
+    await until('what was sent arrives', () => !senders.some((_, n) => behind(n)));
+    for (const n of senders.keys()) {
+      const id = round * 3 + n;
+      assert.ok((count.get(id) ?? 0) - told[id] <= 1, 'at most one that nobody was told of');
+    }
+  }
+  assert.equal(problems, []);
+});
+
+test('a sender is cut off by time-outs, and lives on', async () => {
+  await using registry = await Registry.open({ messageBytesMax: 2_000 });
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry, kept }) => {
+    kept.numbers = [];
+    registry.messages.receive((message) => kept.numbers.push(Number((message as string).split(' ')[0])));
+    registry.messages.serve(() => kept.numbers.splice(0));
+    registry.register('server', 'sink');
+  });
+  const context = createContext({ registry, n: 0 });
+  const script = new Script(`for (;;) try {
+    n++;
+    registry.messages.route('server', 'sink', n + ' ' + 'x'.repeat(n % 500));
+  } catch (error) { if (error.code !== 'MAILBOX_FULL') throw error; }`);
+  let last = 0;
+  for (let cuts = 0; cuts < 300; cuts++) {
+    try {
+      script.runInContext(context, { timeout: 1 });
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
+    }
+    await new Promise(setImmediate);
+    if (cuts % 10 !== 9) continue;
+    // A call goes the same way, behind all that was sent.
+    const numbers = (await registry.messages.call('server', 'sink', 'take').catch(({ code }) => code)) as
+      | number[]
+      | string;
+    if (numbers === 'MAILBOX_FULL' || numbers === 'MESSAGE_TOO_LARGE') continue;
+    for (const number of numbers as number[]) {
+      assert.ok(number > last, `${number} after ${last}`);
+      last = number;
+    }
+  }
+  assert.ok(last > 0);
+});
+
+test('calls of servers that are ended are each settled once', async () => {
+  await using registry = await Registry.open();
+  const outcomes = new Map<string, number>();
+  for (let round = 0; round < 20; round++) {
+    const server = await Thread.start(registry.handle);
+    await server.run(({ registry }) => {
+      registry.messages.serve((n) => ((n as number) % 3 === 0 ? new Promise(() => {}) : n));
+      registry.register('server', 'mortal');
+    });
+    const calls = Array.from({ length: 100 }, (_, n) =>
+      registry.messages.call('server', 'mortal', n).then(
+        (reply) => assert.is(reply, n) as undefined,
+        ({ code }) => code as string,
+      ),
+    );
+    if (round % 2) await calls[1];
+    const ended = server.end();
+    for (const outcome of await Promise.all(calls)) {
+      const code = outcome ?? 'replied';
+      outcomes.set(code, (outcomes.get(code) ?? 0) + 1);
+    }
+    await ended;
+  }
+  const [dead, replied] = [outcomes.get('OWNER_DEAD') ?? 0, outcomes.get('replied') ?? 0];
+  assert.is(dead + replied, 2_000, JSON.stringify([...outcomes]));
+  assert.ok(dead >= 20 * 34 && replied > 0);
+});
+
+test('the ends of threads are told once to each monitor, in every thread', async () => {
+  await using registry = await Registry.open();
+  const watchers = await Promise.all([0, 1].map(() => Thread.start(registry.handle)));
+  for (let round = 0; round < 10; round++) {
+    const mortals = await Promise.all([0, 1, 2].map(() => Thread.start(registry.handle)));
+    for (const [n, mortal] of mortals.entries()) {
+      await mortal.run(({ registry }, id) => void registry.register('mortal', id, { owner: registry.owner() }), `${n}`);
+    }
+    const ready = new Int32Array(new SharedArrayBuffer(4));
+    const told = watchers.map((watcher) =>
+      watcher.run(async ({ registry }, ready) => {
+        const monitors = [...registry.list('mortal')].flatMap((entry) => [
+          registry.monitor(entry, { tag: `name ${entry.id}` }),
+          registry.monitor(entry.owner, { tag: `owner ${entry.id}` }),
+        ]);
+        Atomics.add(ready, 0, 1);
+        const downs = await Promise.all(monitors.map(({ down }) => down));
+        return downs.map(({ tag, reason }) => `${tag} ${reason}`).toSorted();
+      }, ready),
+    );
+    await until('both watch', () => Atomics.load(ready, 0) === 2);
+    await Promise.all(mortals.map((mortal) => mortal.end()));
+    const expected = ['name', 'owner'].flatMap((what) => [0, 1, 2].map((n) => `${what} ${n} thread exit`));
+    for (const lines of await Promise.all(told)) assert.equal(lines, expected);
+  }
+  for (const watcher of watchers) await watcher.end();
+});
+
+test('lanes of the dead are used again', async () => {
+  await using registry = await Registry.open();
+  const { count, problems } = collect(registry);
+  let bytes = 0;
+  for (let id = 0; id < 40; id++) {
+    await using sender = await Thread.start(registry.handle);
+    await sender.run(({ registry }, id) => registry.messages.route('server', 'sink', `${id} 1 x`), id);
+    await until('it arrives', () => count.get(id) === 1);
+    if (id === 10) bytes = registry.handle.lanes.byteLength;
+  }
+  assert.equal(problems, []);
+  assert.is(registry.handle.lanes.byteLength, bytes);
+});
+
+test('a thread that is flooded goes on with its other work', async () => {
+  await using registry = await Registry.open();
+  const senders = await Promise.all([0, 1, 2].map(() => Thread.start(registry.handle)));
+  let received = 0;
+  registry.messages.receive(() => received++).unref();
+  registry.register('server', 'flooded');
+  for (const sender of senders) {
+    sender.send(({ registry }) => {
+      for (;;) {
+        try {
+          registry.messages.route('server', 'flooded', 'x'.repeat(100));
+        } catch (error) {
+          if ((error as { code: string }).code !== 'MAILBOX_FULL') throw error;
+        }
+      }
+    });
+  }
+  await until('the flood', () => received > 10_000);
+  // Turns of the event loop go on, each with a bounded share of messages.
+  let most = 0;
+  for (let turns = 0; turns < 200; turns++) {
+    const before = received;
+    await new Promise(setImmediate);
+    most = Math.max(most, received - before);
+  }
+  assert.ok(most <= 2 * 1_024 + 4 * 32, `${most} messages in one turn`);
+  for (const sender of senders) await sender.end();
+});
+
+test.run();

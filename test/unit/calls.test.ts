@@ -1,0 +1,217 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { balance, Registry, RegistryError, RemoteError } from '../../src/engine/index.ts';
+import { Thread } from '../support/threads.ts';
+import { until } from '../support/waiting.ts';
+
+/* Calls: each ends once, with its reply, its failure, or why there is none. */
+const test = suite('calls');
+
+async function failure(promise: Promise<unknown>): Promise<Error & { code?: string }> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('the call did not fail');
+}
+
+test('a call resolves with what the handler returns, or its promise', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry }) => {
+    registry.messages.serve((request) => {
+      const { add, wait } = request as { add: [number, number]; wait?: boolean };
+      const sum = add[0] + add[1];
+      return wait ? new Promise((resolve) => setTimeout(resolve, 1, sum)) : sum;
+    });
+    registry.register('server', 'adder');
+  });
+  assert.is(await registry.messages.call('server', 'adder', { add: [1, 2] }), 3);
+  assert.is(await registry.messages.call('server', 'adder', { add: [3, 4], wait: true }), 7);
+  const many = Array.from({ length: 5_000 }, (_, n) => {
+    return registry.messages.call('server', 'adder', { add: [n, n], wait: n % 100 === 0 }).catch((error) => error.code);
+  });
+  for (const [n, reply] of (await Promise.all(many)).entries()) {
+    if (reply !== 'MAILBOX_FULL') assert.is(reply, 2 * n);
+  }
+});
+
+test('what a handler throws is thrown by the call', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry }) => {
+    const throwers: Record<string, () => unknown> = {
+      error: () => {
+        throw Object.assign(new TypeError('wrong type'), { code: 'E_TYPE' });
+      },
+      rejection: () => Promise.reject(new RangeError('later')),
+      value: () => {
+        throw { reason: 7 };
+      },
+      nothing: () => Promise.reject(),
+      'cannot be cloned': () => {
+        throw () => {};
+      },
+      'reply cannot be cloned': () => () => {},
+      'reply too large': () => 'x'.repeat(100_000),
+      'error too large': () => {
+        throw new Error('x'.repeat(100_000));
+      },
+    };
+    registry.messages.serve((what) => throwers[what as string]());
+    registry.register('server', 'x');
+  });
+  const failing = (what: string) => failure(registry.messages.call('server', 'x', what));
+  const error = await failing('error');
+  assert.instance(error, RemoteError);
+  assert.equal([error.name, error.message, error.code], ['TypeError', 'wrong type', 'E_TYPE']);
+  assert.match(String(error.stack), 'wrong type');
+  assert.is((await failing('rejection')).message, 'later');
+  assert.equal(await failing('value'), { reason: 7 });
+  assert.is(await failing('nothing'), undefined);
+  assert.instance(await failing('cannot be cloned'), RemoteError);
+  assert.is((await failing('reply cannot be cloned')).code, 'INVALID_MESSAGE');
+  assert.is((await failing('reply too large')).code, 'MESSAGE_TOO_LARGE');
+  assert.ok((await failing('error too large')).message.startsWith('xxx'));
+});
+
+test('a call ends with its time, and the handler hears of it', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry, kept }) => {
+    kept.aborted = 0;
+    registry.messages.serve((request, { signal }) => {
+      if (request === 'count') return kept.aborted;
+      return new Promise(() => signal.addEventListener('abort', () => kept.aborted++));
+    });
+    registry.register('server', 'x');
+  });
+  const { messages } = registry;
+  assert.is((await failure(messages.call('server', 'x', 1, { timeoutMs: 5 }))).code, 'TIMEOUT');
+  const abort = new AbortController();
+  const aborted = failure(messages.call('server', 'x', 1, { signal: abort.signal }));
+  abort.abort(new Error('enough'));
+  assert.is((await aborted).message, 'enough');
+  assert.is((await failure(messages.call('server', 'x', 1, { signal: abort.signal }))).message, 'enough');
+  // Sent in order: the handler has heard of both by now.
+  assert.is(await messages.call('server', 'x', 'count'), 2);
+});
+
+test('deadlines that come in any order are each kept', async () => {
+  await using registry = await Registry.open();
+  registry.messages.serve(() => new Promise(() => {})).unref();
+  registry.register('server', 'x');
+  const outcomes = [30_000, 40, 5, 20, 10].map((timeoutMs) =>
+    failure(registry.messages.call('server', 'x', 1, { timeoutMs })),
+  );
+  for (const outcome of outcomes.slice(1)) assert.is((await outcome).code, 'TIMEOUT');
+  await registry.close();
+  assert.is((await outcomes[0]).code, 'CLOSED');
+});
+
+for (const end of ['the owner is closed', 'the attachment is closed', 'the thread ends']) {
+  test(`a call is rejected at once when its target ends: ${end}`, async () => {
+    await using registry = await Registry.open();
+    await using thread = await Thread.start(registry.handle);
+    await thread.run(({ registry, kept }) => {
+      kept.owner = registry.owner();
+      registry.messages.serve((request) => (request === 1 ? 'replied' : new Promise(() => {})), { owner: kept.owner });
+      registry.register('server', 'x', { owner: kept.owner });
+    });
+    const replied = registry.messages.call('server', 'x', 1);
+    const waiting = failure(registry.messages.call('server', 'x', 2));
+    assert.is(await replied, 'replied');
+    if (end === 'the owner is closed') await thread.run(({ kept }) => kept.owner.close());
+    else if (end === 'the attachment is closed') await thread.run(({ registry }) => registry.close());
+    else await thread.end();
+    assert.is((await waiting).code, 'OWNER_DEAD');
+  });
+}
+
+test('a reply that was sent before its owner ended arrives', async () => {
+  await using registry = await Registry.open();
+  for (let n = 0; n < 200; n++) {
+    const owner = registry.owner();
+    // It ends in the turn in which it replies.
+    const handler = () => {
+      void Promise.resolve().then(() => owner.close());
+      return n;
+    };
+    registry.messages.serve(handler, { owner });
+    assert.is(await registry.messages.callTo(owner, 'x'), n);
+  }
+});
+
+test('a handler hears of the end of its caller', async () => {
+  await using registry = await Registry.open();
+  let aborted = 0;
+  let asked = 0;
+  registry.messages
+    .serve((_, { signal }) => {
+      asked++;
+      return new Promise(() => signal.addEventListener('abort', () => aborted++));
+    })
+    .unref();
+  registry.register('server', 'x');
+  const thread = await Thread.start(registry.handle);
+  await thread.run(({ registry }) => {
+    for (let n = 0; n < 3; n++) registry.messages.call('server', 'x', n).catch(() => {});
+  });
+  await until('all are asked', () => asked === 3);
+  await thread.end();
+  await until('all have heard', () => aborted === 3);
+});
+
+test('calls to oneself, and calls in circles', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry }) => {
+    registry.messages.serve(async (n) =>
+      (n as number) > 0 ? registry.messages.call('server', 'here', (n as number) - 1) : 'end',
+    );
+    registry.register('server', 'there');
+  });
+  registry.messages.serve((n) => registry.messages.call('server', 'there', n)).unref();
+  registry.register('server', 'here');
+  assert.is(await registry.messages.call('server', 'here', 10), 'end');
+});
+
+test('owners without a handler of calls refuse them', async () => {
+  await using registry = await Registry.open();
+  registry.messages.receive(() => {}).unref();
+  registry.register('server', 'x');
+  const error = await failure(registry.messages.call('server', 'x', 1));
+  assert.instance(error, RegistryError);
+  assert.is(error.code, 'NOT_RECEIVING');
+});
+
+test('messages and calls are spread over several names', async () => {
+  await using registry = await Registry.open();
+  const counts: Record<string, number> = {};
+  const ids = ['a', 'b', 'c'];
+  for (const id of ids) {
+    const owner = registry.owner();
+    const count = () => {
+      counts[id] = (counts[id] ?? 0) + 1;
+      return id;
+    };
+    registry.messages.receive(count, { owner }).unref();
+    registry.messages.serve(count, { owner }).unref();
+    registry.register('server', id, { owner });
+  }
+  const turns = balance([...ids, 'nobody']);
+  for (let n = 0; n < 40; n++) await registry.messages.call('server', turns, n);
+  // Nobody's turn is the next one's.
+  assert.equal(counts, { a: 20, b: 10, c: 10 });
+  for (let n = 0; n < 4; n++) registry.messages.route('server', turns, n);
+  await until('all arrive', () => counts.a + counts.b + counts.c === 44);
+  const hashed = balance(ids, 'consistent hash');
+  const homes = new Set<unknown>();
+  for (let n = 0; n < 5; n++) homes.add(await registry.messages.call('server', hashed, n, { key: 'session 7' }));
+  assert.is(homes.size, 1);
+  const nobody = balance(['nobody', 'no one']);
+  assert.is((await failure(registry.messages.call('server', nobody, 1))).code, 'NOT_FOUND');
+});
+
+test.run();

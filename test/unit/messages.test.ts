@@ -1,0 +1,418 @@
+import { deepStrictEqual } from 'node:assert/strict';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Address, Registry, RegistryError } from '../../src/engine/index.ts';
+import { limits } from '../../src/shared/limits.ts';
+import { codeOf } from '../support/errors.ts';
+import { Thread } from '../support/threads.ts';
+import { until } from '../support/waiting.ts';
+
+/* Messages within one process: what is delivered, in which order, and who is told when it cannot be. */
+const test = suite('messages');
+
+/** The code with which a promise rejects. */
+async function rejection(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof RegistryError) return error.code;
+    throw error;
+  }
+  throw new Error('it was not refused');
+}
+
+test('values arrive as structuredClone copies them', async () => {
+  await using registry = await Registry.open();
+  const received: unknown[] = [];
+  registry.messages.receive((message) => received.push(message)).unref();
+  registry.register('server', 'x');
+  const cycle: { self?: unknown } = {};
+  cycle.self = cycle;
+  const values: unknown[] = [
+    undefined,
+    null,
+    true,
+    0,
+    -0,
+    Number.NaN,
+    12345678901234567890n,
+    '',
+    'text',
+    'Latin-1: é',
+    '漢字 and a lone surrogate \ud800',
+    { a: undefined, b: new Array(3), nested: { date: new Date(7), map: new Map([[1, new Set(['x'])]]) } },
+    /pattern/gi,
+    new Float64Array([1.5, 2.5]),
+    new ArrayBuffer(5),
+    new TypeError('of another thread', { cause: 1 }),
+    cycle,
+  ];
+  for (const value of values) registry.messages.route('server', 'x', value);
+  await until('all arrive', () => received.length === values.length);
+  deepStrictEqual(received, values);
+});
+
+test('byte arrays arrive as bytes of their own', async () => {
+  await using registry = await Registry.open();
+  const received: Uint8Array[] = [];
+  registry.messages.receive((message) => received.push(message as Uint8Array)).unref();
+  registry.register('server', 'x');
+  const shared = new Uint8Array(new SharedArrayBuffer(3)).fill(9);
+  const sent = [new Uint8Array([1, 2, 3]), Buffer.from('bytes').subarray(1, 4), new Uint8Array(0), shared];
+  for (const bytes of sent) registry.messages.route('server', 'x', bytes);
+  await until('all arrive', () => received.length === sent.length);
+  for (const [n, bytes] of received.entries()) {
+    assert.equal([...bytes], [...sent[n]]);
+    assert.not.ok(bytes.buffer instanceof SharedArrayBuffer);
+  }
+  registry.messages.route('server', 'x', { inside: new Uint8Array([7]) });
+  await until('the last', () => received.length === sent.length + 1);
+  const { inside } = received.at(-1) as unknown as { inside: Uint8Array<ArrayBuffer> };
+  assert.equal([...structuredClone(inside, { transfer: [inside.buffer] })], [7]);
+});
+
+test('what cannot be cloned is refused, and sends nothing', async () => {
+  await using registry = await Registry.open();
+  const received: unknown[] = [];
+  registry.messages.receive((message) => received.push(message)).unref();
+  registry.register('server', 'x');
+  const { port1 } = new MessageChannel();
+  for (const value of [() => {}, Symbol('s'), new SharedArrayBuffer(4), port1, new WeakMap(), { deep: [() => {}] }]) {
+    assert.is(
+      codeOf(() => registry.messages.route('server', 'x', value)),
+      'INVALID_MESSAGE',
+    );
+  }
+  port1.close();
+  const options = { transferList: [] } as object;
+  assert.is(
+    codeOf(() => registry.messages.route('server', 'x', 1, options)),
+    'INVALID_OPTION',
+  );
+  registry.messages.route('server', 'x', 'last');
+  await until('the last arrives', () => received.length > 0);
+  assert.equal(received, ['last']);
+});
+
+test('the size of a message is limited, and the limit itself fits', async () => {
+  await using registry = await Registry.open({ messageBytesMax: 1_000 });
+  const received: unknown[] = [];
+  registry.messages.receive((message) => received.push(message)).unref();
+  registry.register('server', 'x');
+  for (const size of [1_001, 100_000]) {
+    assert.is(
+      codeOf(() => registry.messages.route('server', 'x', 'x'.repeat(size))),
+      'MESSAGE_TOO_LARGE',
+    );
+  }
+  assert.is(
+    codeOf(() => registry.messages.route('server', 'x', '漢'.repeat(501))),
+    'MESSAGE_TOO_LARGE',
+  );
+  // Whatever is left at the end of the ring: the largest always fits an empty one.
+  for (let n = 0; n < 50; n++) {
+    registry.messages.route('server', 'x', 'x'.repeat(n * 7));
+    registry.messages.route('server', 'x', '漢'.repeat(500));
+    await until('both arrive', () => received.length === 2 * n + 2);
+  }
+  const urgent = { urgent: true };
+  assert.is(
+    codeOf(() => registry.messages.route('server', 'x', 'x'.repeat(1_001), urgent)),
+    'MESSAGE_TOO_LARGE',
+  );
+  await using large = await Registry.open();
+  large.messages.receive(() => {}).unref();
+  large.register('server', 'x');
+  large.messages.route('server', 'x', 'x'.repeat(limits.urgentBytesMax), urgent);
+  const over = 'x'.repeat(limits.urgentBytesMax + 1);
+  assert.is(
+    codeOf(() => large.messages.route('server', 'x', over, urgent)),
+    'MESSAGE_TOO_LARGE',
+  );
+});
+
+test('names and owners that are not there are told at once', async () => {
+  await using registry = await Registry.open();
+  const route = (id: string) => () => registry.messages.route('server', id, 1);
+  assert.is(codeOf(route('nobody')), 'NOT_FOUND');
+  registry.register('server', 'deaf');
+  assert.is(codeOf(route('deaf')), 'NOT_RECEIVING');
+  const owner = registry.owner();
+  registry.messages.receive(() => {}, { owner }).unref();
+  registry.messages.routeTo(owner, 1);
+  owner.close();
+  assert.is(
+    codeOf(() => registry.messages.routeTo(owner, 1)),
+    'NOT_FOUND',
+  );
+  assert.is(await rejection(registry.messages.callTo(owner, 1)), 'NOT_FOUND');
+  for (const nonsense of [{}, null, { slot: -1, epoch: 1 }, { slot: 1e9, epoch: 1 }, { slot: 1.5, epoch: 1 }]) {
+    assert.is(
+      codeOf(() => registry.messages.routeTo(nonsense as Address, 1)),
+      'INVALID_OPTION',
+    );
+  }
+});
+
+test('the next tenant of a slot gets none of the mail of the one before', async () => {
+  await using registry = await Registry.open({ ownersMax: 1 });
+  const received: string[] = [];
+  for (let n = 0; n < 20; n++) {
+    const owner = registry.owner();
+    registry.messages.receive((message) => received.push(`${n} ${message}`), { owner });
+    registry.messages.routeTo(owner, n);
+    if (n % 2) await until('it arrives', () => received.at(-1) === `${n} ${n}`);
+    owner.close(); // else it is on its way
+  }
+  await registry.messages.callTo({ slot: 1, epoch: 1 }, 0).catch(() => {});
+  for (const line of received) assert.is(line.split(' ')[0], line.split(' ')[1]);
+  assert.is(received.length, 10);
+});
+
+test('one owner has one handler of a kind, and may have another once that is closed', async () => {
+  await using registry = await Registry.open();
+  const received: string[] = [];
+  const first = registry.messages.receive((message) => received.push(`first ${message}`));
+  registry.messages.serve(() => 'reply').unref();
+  assert.is(
+    codeOf(() => registry.messages.receive(() => {})),
+    'INVALID_OPTION',
+  );
+  registry.register('server', 'x');
+  registry.messages.route('server', 'x', 1);
+  await until('it arrives', () => received.length === 1);
+  first.close();
+  first.close();
+  assert.is(await registry.messages.call('server', 'x', 1), 'reply');
+  registry.messages.route('server', 'x', 'for nobody');
+  assert.is(await registry.messages.call('server', 'x', 1), 'reply');
+  const stop = new AbortController();
+  registry.messages.receive((message) => received.push(`second ${message}`), { signal: stop.signal });
+  registry.messages.route('server', 'x', 2);
+  await until('it arrives', () => received.length === 2);
+  stop.abort();
+  registry.messages.receive((message) => received.push(`third ${message}`)).unref();
+  registry.messages.route('server', 'x', 3);
+  await until('it arrives', () => received.length === 3);
+  assert.equal(received, ['first 1', 'second 2', 'third 3']);
+});
+
+test('messages of one sender keep their order; urgent ones overtake', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry, kept }) => {
+    kept.received = [];
+    registry.messages.receive((message, { urgent }) => kept.received.push(urgent ? `urgent ${message}` : message));
+    registry.register('server', 'x');
+  });
+  // The thread is busy while all are sent.
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const blocked = thread.run((_, gate) => void Atomics.wait(gate, 0, 0), gate);
+  for (let n = 0; n < 500; n++) {
+    registry.messages.route('server', 'x', n);
+    if (n % 100 === 99) registry.messages.route('server', 'x', n, { urgent: true });
+  }
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+  await blocked;
+  const received = await thread.run(async ({ kept }) => {
+    while (kept.received.length < 505) await new Promise(setImmediate);
+    return kept.received as (number | string)[];
+  });
+  const urgent = [99, 199, 299, 399, 499].map((n) => `urgent ${n}`);
+  assert.equal(received, [...urgent, ...Array.from({ length: 500 }, (_, n) => n)]);
+});
+
+test('a handler that throws hurts nobody else, and is told of', async () => {
+  await using registry = await Registry.open();
+  const errors: string[] = [];
+  const received: unknown[] = [];
+  const onError = (error: unknown) => errors.push((error as Error).message);
+  const handler = (message: unknown) => {
+    received.push(message);
+    if (message === 1) throw new Error('at once');
+    return message === 2 ? Promise.reject(new Error('later')) : undefined;
+  };
+  registry.messages.receive(handler, { onError }).unref();
+  registry.register('server', 'x');
+  for (let n = 0; n < 5; n++) registry.messages.route('server', 'x', n);
+  await until('all arrive', () => received.length === 5 && errors.length === 2);
+  assert.equal(received, [0, 1, 2, 3, 4]);
+  assert.equal(errors, ['at once', 'later']);
+});
+
+test('a full lane is told to the sender; who waits gets through in its turn', async () => {
+  await using registry = await Registry.open({ messageBytesMax: 1_000 });
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry, kept }) => {
+    kept.received = [];
+    registry.messages.receive((message) => kept.received.push((message as string).split(' ')[0]));
+    registry.register('server', 'x');
+  });
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const blocked = thread.run((_, gate) => void Atomics.wait(gate, 0, 0), gate);
+  let sent = 0;
+  const message = () => `${sent++} ${'x'.repeat(900)}`;
+  const full = () => codeOf(() => registry.messages.route('server', 'x', 'x'.repeat(900)));
+  while (sent < 2) registry.messages.route('server', 'x', message());
+  const waiting = Array.from({ length: 20 }, () => registry.messages.routeAsync('server', 'x', message()));
+  assert.is(full(), 'MAILBOX_FULL');
+  // A short one would fit, but may not overtake; an urgent one does.
+  assert.is(
+    codeOf(() => registry.messages.route('server', 'x', '')),
+    'MAILBOX_FULL',
+  );
+  registry.messages.route('server', 'x', 'urgent', { urgent: true });
+  const abort = new AbortController();
+  const given = registry.messages.routeAsync('server', 'x', 'aborted', { signal: abort.signal });
+  const late = registry.messages.routeAsync('server', 'x', 'late', { timeoutMs: 1 });
+  abort.abort(new Error('enough'));
+  await given.then(
+    () => assert.unreachable(),
+    (error) => assert.is(error.message, 'enough'),
+  );
+  assert.is(await rejection(late), 'TIMEOUT');
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+  await Promise.all(waiting);
+  await blocked;
+  const received = await thread.run(async ({ kept }) => {
+    while (kept.received.length < 23) await new Promise(setImmediate);
+    return kept.received as string[];
+  });
+  assert.equal(received, ['urgent', ...Array.from({ length: 22 }, (_, n) => String(n))]);
+});
+
+test('who waits for room in the lane of a thread that ends is told', async () => {
+  await using registry = await Registry.open({ messageBytesMax: 1_000 });
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry }) => {
+    registry.messages.receive(() => {});
+    registry.register('server', 'x');
+  });
+  thread.send(() => {
+    for (;;);
+  });
+  const waiting: Promise<string>[] = [];
+  for (let n = 0; n < 5; n++) waiting.push(rejection(registry.messages.routeAsync('server', 'x', 'x'.repeat(1_000))));
+  for (const outcome of waiting) outcome.catch(() => {}); // the first ones fit
+  await thread.end();
+  assert.is(await waiting.at(-1), 'NOT_FOUND');
+});
+
+test('at most so many wait for room in one ring', async () => {
+  await using registry = await Registry.open({ messageBytesMax: 100 });
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry }) => {
+    registry.messages.receive(() => {});
+    registry.register('server', 'x');
+  });
+  thread.send(() => {
+    for (;;);
+  });
+  const outcomes: Promise<string>[] = [];
+  for (let n = 0; n < limits.waitingMax + 10; n++) {
+    outcomes.push(
+      registry.messages.routeAsync('server', 'x', 'x'.repeat(100)).then(
+        () => 'sent',
+        ({ code }) => code,
+      ),
+    );
+  }
+  assert.is(await outcomes.at(-1), 'MAILBOX_FULL');
+  await thread.end();
+  const codes = await Promise.all(outcomes);
+  assert.is(codes.filter((code) => code === 'NOT_FOUND').length, limits.waitingMax);
+});
+
+test('a broadcast reaches each owner of a kind once, and only those that receive', async () => {
+  await using registry = await Registry.open();
+  const received: string[] = [];
+  const owners = ['a', 'b', 'deaf'].map((id) => {
+    const owner = registry.owner();
+    registry.register('server', id, { owner });
+    registry.register('server', `${id} again`, { owner });
+    if (id !== 'deaf') registry.messages.receive((message) => received.push(`${id} ${message}`), { owner }).unref();
+    return owner;
+  });
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry, kept }) => {
+    registry.messages.receive((message) => {
+      kept.received = message;
+    });
+    registry.register('server', 'c');
+  });
+  assert.is(registry.messages.broadcast('server', 'all'), 3);
+  assert.is(registry.messages.broadcast('no such kind', 'all'), 0);
+  await until('all here', () => received.length === 2);
+  assert.equal(received.toSorted(), ['a all', 'b all']);
+  const there = thread.run(async ({ kept }) => {
+    while (kept.received === undefined) await new Promise(setImmediate);
+    return kept.received;
+  });
+  assert.is(await there, 'all');
+  const some = [owners[0], owners[0], registry.whereis('server', 'b')!.owner];
+  assert.is(registry.messages.broadcast(some, 'some', { urgent: true }), 2);
+  await until('some here', () => received.length === 4);
+});
+
+test('a sender is named, and can be answered', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  const threadId = await thread.run(({ registry }) => {
+    registry.messages.receive((message, { from }) => registry.messages.routeTo(from, `${message} back`));
+    registry.register('server', 'x');
+    return process.getBuiltinModule('worker_threads').threadId;
+  });
+  const answers: string[] = [];
+  registry.messages.receive((message, { from }) => answers.push(`${message} from ${from.threadId}`)).unref();
+  registry.messages.route('server', 'x', 'there and');
+  await until('the answer', () => answers.length === 1);
+  assert.equal(answers, [`there and back from ${threadId}`]);
+});
+
+test('a closed registry refuses, and delivers no more', async () => {
+  const registry = await Registry.open();
+  const received: unknown[] = [];
+  registry.messages.receive((message) => received.push(message));
+  registry.register('server', 'x');
+  registry.messages.route('server', 'x', 'on its way');
+  const { owner } = registry.whereis('server', 'x')!;
+  await registry.close();
+  assert.is(
+    codeOf(() => registry.messages.route('server', 'x', 1)),
+    'CLOSED',
+  );
+  assert.is(
+    codeOf(() => registry.messages.routeTo(owner, 1)),
+    'CLOSED',
+  );
+  assert.is(
+    codeOf(() => registry.messages.receive(() => {})),
+    'CLOSED',
+  );
+  assert.is(await rejection(registry.messages.call('server', 'x', 1)), 'CLOSED');
+  assert.equal(received, []);
+});
+
+test('nonsense is refused by name', async () => {
+  await using registry = await Registry.open();
+  registry.messages.receive(() => {}).unref();
+  registry.register('server', 'x');
+  const { messages } = registry;
+  const nonsense: (() => unknown)[] = [
+    () => messages.route('server', 'x', 1, { urgent: 1 } as never),
+    () => messages.route('server', 'x', 1, { soon: true } as never),
+    () => messages.route('server', 7 as never, 1),
+    () => messages.route('server', 'x', 1, null as never),
+    () => messages.serve('handler' as never),
+    () => messages.serve(() => {}, { signal: 1 } as never),
+    () => messages.serve(() => {}, { owner: {} } as never),
+  ];
+  for (const [n, call] of nonsense.entries()) assert.is(codeOf(call), 'INVALID_OPTION', `nonsense ${n}`);
+  for (const timeoutMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31]) {
+    assert.is(await rejection(messages.call('server', 'x', 1, { timeoutMs })), 'INVALID_OPTION');
+  }
+});
+
+test.run();
