@@ -8,4 +8,4 @@ export { Owner } from './owner.ts';
 export { Ref } from './ref.ts';
 export { Registration } from './registration.ts';
 export { Registry, type RegistryHandle, type TryRegisterResult } from './registry.ts';
-export type { PartitionStats } from './stats.ts';
+export type { LatencyStats, PartitionStats } from './stats.ts';

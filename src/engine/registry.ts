@@ -248,6 +248,13 @@ export class Registry implements Disposable, AsyncDisposable {
     return readPartitionStats(this.#table);
   }
 
+  /** Sets what `partitionStats` counts and measures back to 0, for every thread.
+   *  @throws {RegistryError} `CLOSED`; `BUSY` when a thread is stopped inside a shard: all others are reset then */
+  resetStats(): void {
+    this.#checkOpen();
+    this.#table.resetStats();
+  }
+
   /** Whether this thread, or the thread that opened the registry, has closed it. */
   get closed(): boolean {
     return this.#closing !== undefined || this.#table.closed;

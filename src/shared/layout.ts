@@ -1,5 +1,6 @@
 import { assert } from './errors.ts';
 import { limits } from './limits.ts';
+import { Monitor } from './monitor-layout.ts';
 
 /**
  * Where every word lives.
@@ -7,7 +8,7 @@ import { limits } from './limits.ts';
  * ```
  * control (one fixed SharedArrayBuffer, 32-bit words)
  *   Header | control block | shard blocks × shards | thread infos × threadsMax | owner rows × (threadsMax + ownersMax)
- *   | kind rows × kindsMax
+ *   | kind rows × kindsMax | monitors × shards
  * per shard, three growable SharedArrayBuffers
  *   records   16-word records, addressed by id; they never move
  *   index     a line, then 32-bit words: tag << 20 | record id
@@ -19,7 +20,7 @@ import { limits } from './limits.ts';
 export const LINE_WORDS = 16; // one 64-byte cache line
 
 export const MAGIC = 0x526f6c6c; // "Roll"
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 /** The first words of each of a shard's buffers: what it belongs to, and as what. */
 export const Stamp = { identity: 0, shard: 4, part: 5, words: 6 } as const;
@@ -114,6 +115,8 @@ export const Shard = {
   lockSteals: guardWords + 59,
   resizes: guardWords + 60,
   swept: guardWords + 61,
+  /** Times the lock was taken for anything: tells one holding of it from the next. Not journaled. */
+  takings: guardWords + 62,
   /** Head of the list of pages with room, per size class. */
   partial: guardWords + 64,
   words: guardWords + 64 + sizeClassesMax,
@@ -210,6 +213,7 @@ export class ControlMap {
   readonly threads: number;
   readonly owners: number;
   readonly kinds: number;
+  readonly monitors: number;
   readonly words: number;
 
   constructor(shards: number, threadsMax: number, ownersMax: number) {
@@ -217,10 +221,15 @@ export class ControlMap {
     this.threads = this.shards + shards * shardWords;
     this.owners = this.threads + threadsMax * ThreadInfo.words;
     this.kinds = this.owners + (threadsMax + ownersMax) * OwnerRow.words;
-    this.words = this.kinds + limits.kindsMax * KindRow.words;
+    this.monitors = this.kinds + limits.kindsMax * KindRow.words;
+    this.words = this.monitors + shards * Monitor.words;
   }
 
   shard(n: number): number {
     return this.shards + n * shardWords;
+  }
+
+  monitor(n: number): number {
+    return this.monitors + n * Monitor.words;
   }
 }

@@ -42,6 +42,11 @@ export const limits = {
   lockWaitMainMs: 2_000,
   /** Milliseconds the coordinator waits for a lock before it goes on and sweeps that shard later: others need it. */
   lockWaitCoordinatorMs: 500,
+  /** One uncontended write in so many is timed: at two looks at the clock of some 50 ns, about 1 % of a write. A power
+   *  of two. */
+  writeSampleEvery: 16,
+  /** Writes over which a shard's recent mean runs: enough for 16 samples. */
+  recentWrites: 256,
   /** Records looked at in one hold of a shard's lock while dead entries are swept: well under 100 µs. */
   sweepSliceRecords: 2_048,
   /** Names an owner frees itself when it closes; what it has beyond them waits for the coordinator's sweep. */

@@ -11,6 +11,7 @@ import { Owners } from './owners.ts';
 import { Shard } from './shard.ts';
 import { allocateShard, type ShardBuffers, ShardMemory } from './shard-memory.ts';
 import { ShardReader } from './shard-reader.ts';
+import { WriteTimer } from './write-timer.ts';
 
 /** Sizes of a table, all set. */
 export interface TableOptions {
@@ -54,6 +55,7 @@ export function allocateTable(options: TableOptions): TableBuffers {
 /** One attachment of one thread to a table: its views, its locks, its identity. */
 export class Table {
   readonly control: Int32Array<SharedArrayBuffer>;
+  readonly map: ControlMap;
   readonly owners: Owners;
   readonly ownerTable: OwnerTable;
   readonly kinds: Kinds;
@@ -73,6 +75,7 @@ export class Table {
     this.control = control;
     if (this.closed) throw new RegistryError('CLOSED', 'this registry has been closed by the thread that opened it');
     const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
+    this.map = map;
     this.owners = new Owners(control, map, control[Header.threadsMax], control[Header.ownersMax]);
     this.ownerTable = new OwnerTable(control, map, this.owners);
     this.slot = role === 'coordinator' ? this.ownerTable.claimCoordinator() : this.#claimThread();
@@ -88,6 +91,9 @@ export class Table {
     const memories = buffers.shards.map((shard, n) => new ShardMemory(control, map.shard(n), shard));
     this.readers = memories.map((memory) => new ShardReader(memory, this.owners));
     this.shards = memories.map((memory) => new Shard(memory, this.owners));
+    for (const [n, shard] of this.shards.entries()) {
+      shard.timer = new WriteTimer(control, map.shard(n), map.monitor(n));
+    }
     for (const lock of this.#locks()) lock.hold(this.slot, this.epoch);
     this.#shift = Math.clz32(this.shards.length) + 1;
     if (role === 'coordinator') return; // what is corrupt shall not keep it from starting
@@ -210,6 +216,12 @@ export class Table {
       for (let from = shard.sweep(1); from !== 0; from = shard.sweep(from)) yield;
     }
     for (const [slot, epoch] of dead) this.ownerTable.reclaim(slot, epoch);
+  }
+
+  /** Sets what the shards count back to 0, of each as it stands at one moment.
+   *  @throws {RegistryError} `BUSY`, `CORRUPT` of a shard; all others are reset then */
+  resetStats(): void {
+    forAll(this.shards, (shard) => shard.resetStats());
   }
 
   /** Milliseconds this attachment's waits for locks may take. */
