@@ -1,6 +1,14 @@
 // Everything exported here is a promise to users.
 export { EncodedConfig, encodeConfig, type JsonInput, type JsonValue } from '../shared/codec.ts';
 export { RegistryError, type RegistryErrorCode } from '../shared/errors.ts';
+export { Admission, AdmissionRefusedError, type AdmissionState } from './admission.ts';
+export {
+  type AlarmEvents,
+  type AlarmReason,
+  Alarms,
+  type ContentionStatus,
+  type ShardContention,
+} from './contention.ts';
 export type { Entry, OwnerInfo } from './entry.ts';
 export { AlreadyRegisteredError } from './errors.ts';
 export type { RegisterOptions, RegistryOptions } from './options.ts';

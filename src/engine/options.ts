@@ -19,6 +19,13 @@ export interface RegistryOptions {
   readonly threadsMax?: number;
   /** Owners smaller than a thread, at the same time. Default 65,536, limit 1,048,576. */
   readonly ownersMax?: number;
+  /** A shard is alarmed when the p99 of its recent lock waits is so many milliseconds, or one thread holds its lock for so
+   *  long while others wait. Default 50. */
+  readonly alarmLockWaitMs?: number;
+  /** A shard is alarmed when its writes take so many milliseconds on average. Default 100. */
+  readonly alarmWriteMeanMs?: number;
+  /** While more of the shards than so many percent are alarmed, new names are refused. Default 50; 100: never. */
+  readonly alarmedPercentMax?: number;
 }
 
 /** How a name is registered. */
@@ -38,6 +45,9 @@ const bounds: Record<keyof RegistryOptions, readonly [min: number, max: number]>
   valueBytesPerShardMax: [limits.valueBytesPerShardMin, limits.valueBytesPerShardMax],
   threadsMax: [1, limits.threadsMax],
   ownersMax: [0, limits.ownersMax],
+  alarmLockWaitMs: [1, limits.alarmMsMax],
+  alarmWriteMeanMs: [1, limits.alarmMsMax],
+  alarmedPercentMax: [0, 100],
 };
 
 /** @throws {RegistryError} `INVALID_OPTION` naming the option, its value and its range. */

@@ -9,6 +9,8 @@ import { allocateTable, Table, type TableBuffers } from '../shared/table.ts';
 import { CoordinatorLink } from '../workers/coordinator-link.ts';
 import { watchWorkers } from '../workers/worker-watch.ts';
 import { AbortWatch } from './abort.ts';
+import { Admission, AdmissionRefusedError } from './admission.ts';
+import { Alarms, type ContentionStatus, readContention } from './contention.ts';
 import type { Entry, SharedEntry } from './entry.ts';
 import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
 import { Life } from './life.ts';
@@ -54,6 +56,8 @@ const SNAPSHOT_TRIES = 3;
 export class Registry implements Disposable, AsyncDisposable {
   /** For `Registry.attach` in other threads. */
   readonly handle: RegistryHandle;
+  /** Whether new names are taken, and the override. */
+  readonly admission: Admission;
   readonly #table: Table;
   readonly #link: CoordinatorLink;
   readonly #opener: boolean;
@@ -68,6 +72,7 @@ export class Registry implements Disposable, AsyncDisposable {
   readonly #life: Life;
   /** The owner that `owner` is about to hand out; slot -1: none. */
   readonly #claim = { slot: -1, epoch: 0 };
+  #alarms: Alarms | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(handle: RegistryHandle, opener: boolean) {
@@ -75,6 +80,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#opener = opener;
     this.#table = new Table(handle);
     this.#life = new Life(this.#table.control);
+    this.admission = new Admission(this.#table.contention);
     this.#link = new CoordinatorLink(this.#table, handle);
     this.#unwatch = watchWorkers((threadId) => this.#endOfWorker(threadId));
     this.#resolver = new Resolver(this.#table);
@@ -119,6 +125,7 @@ export class Registry implements Disposable, AsyncDisposable {
   /**
    * Registers a name.
    * @throws {AlreadyRegisteredError} when a living owner has it, which changes nothing
+   * @throws {AdmissionRefusedError} when the name is new and too many shards are contended
    * @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `INVALID_CONFIG`, `CONFIG_TOO_LARGE`, `TABLE_FULL`, `KINDS_FULL`,
    *   `OWNER_DEAD`, `CLOSED`, `BUSY`; the signal's own reason when it has aborted
    */
@@ -248,6 +255,18 @@ export class Registry implements Disposable, AsyncDisposable {
     return readPartitionStats(this.#table);
   }
 
+  /** Events `alarm` and `clear` of contended shards, from the first use of this on. @throws {RegistryError} `CLOSED` */
+  get alarms(): Alarms {
+    this.#checkOpen();
+    this.#alarms ??= new Alarms(this.#table);
+    return this.#alarms;
+  }
+
+  /** Which shards are contended now, and how much. Also after the close, as it was in the end. */
+  contentionStatus(): ContentionStatus {
+    return readContention(this.#table);
+  }
+
   /** Sets what `partitionStats` counts and measures back to 0, for every thread.
    *  @throws {RegistryError} `CLOSED`; `BUSY` when a thread is stopped inside a shard: all others are reset then */
   resetStats(): void {
@@ -290,6 +309,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#lastNames = new KindCache();
     this.#unwatch();
     this.#aborts.end();
+    this.#alarms?.end();
     if (this.#opener) this.#table.close();
     this.#table.detach();
     await this.#link.close(this.#opener);
@@ -363,6 +383,7 @@ export class Registry implements Disposable, AsyncDisposable {
       this.#checkOpen();
       throw ownerDead(kind, id);
     }
+    if (table.control[Header.admission] !== 0) this.#admit(kind, id);
     key.encode(kinds.intern(kind), id);
     owner.registers();
     try {
@@ -384,6 +405,12 @@ export class Registry implements Disposable, AsyncDisposable {
     } finally {
       owner.registered();
     }
+  }
+
+  /** A name that somebody has is none that is new: it is taken, or gets its next config. */
+  #admit(kind: string, id: string): void {
+    if (this.admission.state === 'open' || this.#resolver.has(kind, id)) return;
+    throw new AdmissionRefusedError(kind, id, this.#table.contention);
   }
 
   /** An owner that closes frees its names at once, so it must know them. (A thread does not: it is swept.) */

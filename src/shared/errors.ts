@@ -1,5 +1,6 @@
 /** Stable codes of every error the engine throws. Adding one is a promise to users. */
 export type RegistryErrorCode =
+  | 'ADMISSION_REFUSED'
   | 'ALREADY_REGISTERED'
   | 'BUSY'
   | 'CLOSED'

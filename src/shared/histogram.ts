@@ -52,12 +52,10 @@ export function meanOf(counts: Counts): number {
   return sum === 0 ? 0 : sum / totalOf(counts);
 }
 
-/** The duration in ticks that a share of all counted ones do not exceed; 0 of none. `below` more were shorter than any
- *  that is counted. */
-export function quantileOf(counts: Counts, share: number, below = 0): number {
-  const rank = Math.ceil((totalOf(counts) + below) * share);
-  let seen = below;
-  if (seen >= rank) return 0;
+/** The duration in ticks that a share of all counted ones do not exceed; 0 of none. */
+export function quantileOf(counts: Counts, share: number): number {
+  const rank = Math.max(1, Math.ceil(totalOf(counts) * share));
+  let seen = 0;
   for (const [bucket, count] of counts.entries()) {
     seen += count;
     if (seen >= rank) return middleOf(bucket);

@@ -52,6 +52,16 @@ export const Header = {
   requests: 33,
   /** How often it was asked to have locks given back that may be abandoned. Counted before `requests`. */
   lockRequests: 34,
+  /** A line for contention: see contention.ts. 1 while the coordinator watches, 0 while it waits to be asked to. */
+  contentionWatch: 48,
+  /** How often an alarm was raised or cleared: listeners wait for the next time. */
+  alarmChanges: 49,
+  /** `AdmissionBit`s; 0: new names are taken. */
+  admission: 50,
+  /** What an alarm is, in milliseconds, and how many alarmed shards close admission. Written once. */
+  alarmLockWaitMs: 51,
+  alarmWriteMeanMs: 52,
+  alarmedPercentMax: 53,
   words: 64,
 } as const;
 

@@ -47,6 +47,18 @@ export const limits = {
   writeSampleEvery: 16,
   /** Writes over which a shard's recent mean runs: enough for 16 samples. */
   recentWrites: 256,
+  /** Milliseconds between two looks at the shards while writers wait: an alarm is to be seen within 100 ms. */
+  alarmLookMs: 25,
+  /** Looks after which the window of the recent past moves on: it is 100 to 200 ms long. */
+  alarmWindowLooks: 4,
+  /** Looks in a row that must be calm before an alarm is cleared: together 100 ms. */
+  alarmClearLooks: 4,
+  /** Calm looks after which nobody looks until a writer waits again: waking costs some 100 µs. */
+  alarmRestLooks: 8,
+  /** Milliseconds of `alarmLockWaitMs` and `alarmWriteMeanMs` at most: as long as a worker waits for a lock at all. */
+  alarmMsMax: 30_000,
+  /** Milliseconds after which to try again when admission was refused: no alarm is cleared sooner. */
+  admissionRetryMs: 100,
   /** Records looked at in one hold of a shard's lock while dead entries are swept: well under 100 µs. */
   sweepSliceRecords: 2_048,
   /** Names an owner frees itself when it closes; what it has beyond them waits for the coordinator's sweep. */
@@ -74,4 +86,9 @@ export const defaults = {
   ownersMax: 65_536,
   configBytesMax: 65_536,
   valueBytesPerShardMax: 1 << 28,
+  /** Half of what people notice, and of the time in which an alarm is to be seen; ten times what a wait takes on a busy
+   *  machine, where the holder of a lock may not get a processor for some milliseconds. */
+  alarmLockWaitMs: 50,
+  alarmWriteMeanMs: 100,
+  alarmedPercentMax: 50,
 } as const;

@@ -16,7 +16,7 @@ export const Monitor = {
   writeMean: 4,
   /** Reasons for which the shard is alarmed (`AlarmReason`), 0 when it is not. */
   alarm: 16,
-  /** Of the recent past, while the coordinator watches: microseconds that 99 % of lock takings waited at most, mean
+  /** Of the recent past, while the coordinator watches: microseconds that 99 % of lock waits took at most, mean
    *  microseconds of a write, milliseconds since the present holder was first seen with others waiting. */
   recentWaitP99: 17,
   recentWriteMean: 18,

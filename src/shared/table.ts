@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { Contention } from './contention.ts';
 import { isCorrupt, RegistryError } from './errors.ts';
 import type { Guarded } from './guard.ts';
 import { checkHandle, stampShards } from './handle.ts';
@@ -21,6 +22,9 @@ export interface TableOptions {
   readonly ownersMax: number;
   readonly configBytesMax: number;
   readonly valueBytesPerShardMax: number;
+  readonly alarmLockWaitMs: number;
+  readonly alarmWriteMeanMs: number;
+  readonly alarmedPercentMax: number;
 }
 
 /** The buffers of a table: what goes from thread to thread. */
@@ -43,6 +47,9 @@ export function allocateTable(options: TableOptions): TableBuffers {
   words[Header.entriesPerShardMax] = options.entriesPerShardMax;
   words[Header.configBytesMax] = options.configBytesMax;
   words[Header.pagesPerShardMax] = pagesMax;
+  words[Header.alarmLockWaitMs] = options.alarmLockWaitMs;
+  words[Header.alarmWriteMeanMs] = options.alarmWriteMeanMs;
+  words[Header.alarmedPercentMax] = options.alarmedPercentMax;
   words[Header.state] = RegistryState.open;
   randomFillSync(new Uint8Array(control, Header.hashKey * 4, 8));
   randomFillSync(new Uint8Array(control, Header.identity * 4, 16));
@@ -59,6 +66,7 @@ export class Table {
   readonly owners: Owners;
   readonly ownerTable: OwnerTable;
   readonly kinds: Kinds;
+  readonly contention: Contention;
   readonly key: NameKey;
   readonly shards: readonly Shard[];
   readonly readers: readonly ShardReader[];
@@ -88,11 +96,14 @@ export class Table {
     this.epoch = this.owners.epoch(this.slot);
     this.kinds = new Kinds(control, map, this.ownerTable);
     this.key = new NameKey(control[Header.hashKey], control[Header.hashKey + 1]);
+    this.contention = new Contention(control, map);
     const memories = buffers.shards.map((shard, n) => new ShardMemory(control, map.shard(n), shard));
     this.readers = memories.map((memory) => new ShardReader(memory, this.owners));
     this.shards = memories.map((memory) => new Shard(memory, this.owners));
     for (const [n, shard] of this.shards.entries()) {
       shard.timer = new WriteTimer(control, map.shard(n), map.monitor(n));
+      shard.timer.slowMs = this.contention.writeMeanMs;
+      shard.timer.onSlow = shard.lock.onSleep = () => this.contention.ask();
     }
     for (const lock of this.#locks()) lock.hold(this.slot, this.epoch);
     this.#shift = Math.clz32(this.shards.length) + 1;

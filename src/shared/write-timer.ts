@@ -56,8 +56,9 @@ export class WriteTimer {
     this.#record(Monitor.waits, Monitor.waitMax, ticksOf(performance.now() - this.#startedMs), 1);
   }
 
-  /** What is done under it is no write. */
+  /** What is done under it is no write, and takes no write's turn. */
   ignore(): void {
+    this.#turn--;
     this.#startedMs = 0;
   }
 

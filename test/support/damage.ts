@@ -10,6 +10,7 @@ import {
   Record,
   Shard,
 } from '../../src/shared/layout.ts';
+import { Monitor } from '../../src/shared/monitor-layout.ts';
 import { indexSize, indexStart } from '../../src/shared/name-index.ts';
 import type { TableBuffers } from '../../src/shared/table.ts';
 
@@ -30,6 +31,7 @@ const regionNames = [
   'threads',
   'owners',
   'kinds',
+  'monitors',
   'records',
   'index',
   'pageTable',
@@ -70,6 +72,7 @@ export function regionsOf({ control, shards }: TableBuffers, map: ControlMap): R
     threads: [words.subarray(map.threads, map.owners)],
     owners: [words.subarray(map.owners, map.kinds)],
     kinds: [words.subarray(map.kinds, map.kinds + 3 * KindRow.words)],
+    monitors: shards.map((_, n) => words.subarray(map.monitor(n), map.monitor(n) + Monitor.writes)),
     records: perShard.map(({ records }) => records),
     index: perShard.map(({ index }) => index),
     pageTable: perShard.map(({ pageTable }) => pageTable),

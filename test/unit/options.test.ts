@@ -19,6 +19,9 @@ const bounds: Required<{ [Name in keyof RegistryOptions]: [min: number, max: num
   valueBytesPerShardMax: [limits.valueBytesPerShardMin, limits.valueBytesPerShardMax],
   threadsMax: [1, limits.threadsMax],
   ownersMax: [0, limits.ownersMax],
+  alarmLockWaitMs: [1, limits.alarmMsMax],
+  alarmWriteMeanMs: [1, limits.alarmMsMax],
+  alarmedPercentMax: [0, 100],
 };
 
 for (const [name, [min, max]] of Object.entries(bounds)) {

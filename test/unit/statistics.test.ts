@@ -40,10 +40,10 @@ test('a histogram knows each duration to 6.25 %, from 0 to 68 s', () => {
 
 test('quantiles are those of the sorted durations', () => {
   const random = new Random(2);
-  for (const below of [0, 50, 5_000]) {
+  for (const size of [1, 10, 1_000]) {
     const counts = new Uint32Array(histogramBuckets);
-    const seen = new Array<number>(below).fill(0);
-    for (let n = 0; n < 1_000; n++) {
+    const seen: number[] = [];
+    for (let n = 0; n < size; n++) {
       const ticks = random.below(2 ** (1 + random.below(30)));
       seen.push(ticks);
       counts[bucketOf(ticks)]++;
@@ -51,7 +51,7 @@ test('quantiles are those of the sorted durations', () => {
     seen.sort((a, b) => a - b);
     for (const share of [0.01, 0.5, 0.99, 1]) {
       const exact = seen[Math.ceil(seen.length * share) - 1];
-      const found = quantileOf(counts, share, below);
+      const found = quantileOf(counts, share);
       assert.ok(Math.abs(found - exact) <= Math.max(0.5, exact / 16), `${share}: ${found}, not ${exact}`);
     }
   }
