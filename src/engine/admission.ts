@@ -6,8 +6,9 @@ import { quote } from '../shared/name-key.ts';
 export type AdmissionState = 'open' | 'closed';
 
 /**
- * Whether a registry takes new names. While more than half of its shards (`alarmedPercentMax`) are alarmed it does not: lookups,
- * updates and unregistrations go on, so the load can fall. It takes them again by itself. The same for all threads.
+ * Whether a registry takes new names. When more than half of its shards (`alarmedPercentMax`) have been alarmed for a second it
+ * does not, while lookups, updates and unregistrations go on, so that the load can fall. It takes them again by itself as
+ * soon as half are not. The same for all threads.
  */
 export class Admission {
   readonly #contention: Contention;

@@ -9,6 +9,7 @@ export {
   type ContentionStatus,
   type ShardContention,
 } from './contention.ts';
+export { Counter, type CounterOptions, Counters } from './counters.ts';
 export type { Entry, OwnerInfo } from './entry.ts';
 export { AlreadyRegisteredError } from './errors.ts';
 export type { RegisterOptions, RegistryOptions } from './options.ts';

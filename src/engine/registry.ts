@@ -11,6 +11,7 @@ import { watchWorkers } from '../workers/worker-watch.ts';
 import { AbortWatch } from './abort.ts';
 import { Admission, AdmissionRefusedError } from './admission.ts';
 import { Alarms, type ContentionStatus, readContention } from './contention.ts';
+import { type Counter, type CounterOptions, Counters } from './counters.ts';
 import type { Entry, SharedEntry } from './entry.ts';
 import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
 import { Life } from './life.ts';
@@ -58,6 +59,8 @@ export class Registry implements Disposable, AsyncDisposable {
   readonly handle: RegistryHandle;
   /** Whether new names are taken, and the override. */
   readonly admission: Admission;
+  /** Sums of counters, over all who count. */
+  readonly counters: Counters;
   readonly #table: Table;
   readonly #link: CoordinatorLink;
   readonly #opener: boolean;
@@ -81,6 +84,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#table = new Table(handle);
     this.#life = new Life(this.#table.control);
     this.admission = new Admission(this.#table.contention);
+    this.counters = new Counters(this.#table, this.#life);
     this.#link = new CoordinatorLink(this.#table, handle);
     this.#unwatch = watchWorkers((threadId) => this.#endOfWorker(threadId));
     this.#resolver = new Resolver(this.#table);
@@ -215,6 +219,14 @@ export class Registry implements Disposable, AsyncDisposable {
     key.encode(kindId, id);
     if (kindId === 0) return false;
     return this.#table.shards[this.#table.shardOf(key.hash)].unregister(key) === Outcome.done;
+  }
+
+  /** A counter in shared memory, made on first use: one that all threads share, or an owner's. Keep it: finding it again
+   *  takes a lock and a search.
+   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `COUNTERS_FULL`, `KINDS_FULL` (names of counters count as kinds),
+   *    `OWNER_DEAD`, `CLOSED`, `BUSY` */
+  counter(name: string, options: CounterOptions = {}): Counter {
+    return this.counters.get(name, options);
   }
 
   /** Makes an owner that is smaller than this thread.

@@ -131,9 +131,13 @@ export class Contention {
     return Atomics.load(this.#words, Header.admission);
   }
 
-  /** The coordinator's verdict: closed while more of the shards are alarmed than the registry's option allows. */
-  judgeAdmission(): void {
-    const closed = this.alarmed() * 100 > this.#words[Header.alarmedPercentMax] * this.shards;
+  /** Whether more of the shards are alarmed than the registry's option allows. */
+  get mostAlarmed(): boolean {
+    return this.alarmed() * 100 > this.#words[Header.alarmedPercentMax] * this.shards;
+  }
+
+  /** The coordinator's verdict. */
+  judgeAdmission(closed: boolean): void {
     if (closed === ((this.admission & AdmissionBit.closed) !== 0)) return;
     if (closed) Atomics.or(this.#words, Header.admission, AdmissionBit.closed);
     else Atomics.and(this.#words, Header.admission, ~AdmissionBit.closed);

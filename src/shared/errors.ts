@@ -6,6 +6,7 @@ export type RegistryErrorCode =
   | 'CLOSED'
   | 'CONFIG_TOO_LARGE'
   | 'COORDINATOR_FAILED'
+  | 'COUNTERS_FULL'
   | 'CORRUPT'
   | 'INCOMPATIBLE_HANDLE'
   | 'INVALID_CONFIG'

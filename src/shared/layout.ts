@@ -8,7 +8,7 @@ import { Monitor } from './monitor-layout.ts';
  * ```
  * control (one fixed SharedArrayBuffer, 32-bit words)
  *   Header | control block | shard blocks × shards | thread infos × threadsMax | owner rows × (threadsMax + ownersMax)
- *   | kind rows × kindsMax | monitors × shards
+ *   | kind rows × kindsMax | monitors × shards | counters
  * per shard, three growable SharedArrayBuffers
  *   records   16-word records, addressed by id; they never move
  *   index     a line, then 32-bit words: tag << 20 | record id
@@ -162,6 +162,31 @@ export const COORDINATOR_SLOT = 0;
 /** One kind: its length in bytes, then its UTF-8 bytes. Complete before `Header.kinds` counts it, then constant. */
 export const KindRow = { byteLength: 0, bytes: 1, words: 80 } as const;
 
+/** The block of counters: a lock that orders making and freeing them, then `limits.countersMax` rows. */
+export const Counters = {
+  guard: 0,
+  /** Rows ever used. */
+  used: guardWords,
+  words: guardWords + LINE_WORDS,
+} as const;
+
+/** One counter, a cache line. All but `value` is written by the holder of the counters' lock; see counter-table.ts. */
+export const CounterRow = {
+  /** Odd while this is a counter; goes up by one when it becomes one, and when it is freed. */
+  epoch: 0,
+  /** The kind that holds its name. */
+  name: 1,
+  owner: 2,
+  ownerEpoch: 3,
+  /** 1: when the owner ends, the count is added to `kept` of the shared counter. */
+  isKept: 4,
+  /** 64 bits, two words, by `Atomics.add` of whoever counts. */
+  value: 8,
+  /** 64 bits: what was kept of the dead. */
+  kept: 10,
+  words: LINE_WORDS,
+} as const;
+
 /**
  * One record, a cache line.
  *
@@ -208,6 +233,7 @@ export const Page = {
 export const pageLarge = 255;
 
 assert(Stamp.words <= Page.words, 'a stamp fits the row of a page');
+assert(Counters.words % LINE_WORDS === 0 && CounterRow.value % 2 === 0, 'counters of 64 bits are aligned');
 assert(Record.key + Record.keyWords === Record.words, 'a record fills its line');
 assert(KindRow.bytes + Math.ceil(limits.nameBytesMax / 4) <= KindRow.words, 'a kind fits its row');
 assert(Math.ceil(limits.configBytesMax / pageBytes) * 4 + 32 <= journalPairsMax, 'the journal holds the largest value');
@@ -224,6 +250,7 @@ export class ControlMap {
   readonly owners: number;
   readonly kinds: number;
   readonly monitors: number;
+  readonly counters: number;
   readonly words: number;
 
   constructor(shards: number, threadsMax: number, ownersMax: number) {
@@ -232,7 +259,8 @@ export class ControlMap {
     this.owners = this.threads + threadsMax * ThreadInfo.words;
     this.kinds = this.owners + (threadsMax + ownersMax) * OwnerRow.words;
     this.monitors = this.kinds + limits.kindsMax * KindRow.words;
-    this.words = this.monitors + shards * Monitor.words;
+    this.counters = this.monitors + shards * Monitor.words;
+    this.words = this.counters + Counters.words + limits.countersMax * CounterRow.words;
   }
 
   shard(n: number): number {

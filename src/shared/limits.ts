@@ -42,6 +42,8 @@ export const limits = {
   lockWaitMainMs: 2_000,
   /** Milliseconds the coordinator waits for a lock before it goes on and sweeps that shard later: others need it. */
   lockWaitCoordinatorMs: 500,
+  /** Counters at once, those of owners and those for all: 64 B of address space each; finding one looks at all. */
+  countersMax: 16_384,
   /** One uncontended write in so many is timed: at two looks at the clock of some 50 ns, about 1 % of a write. A power
    *  of two. */
   writeSampleEvery: 16,
@@ -57,6 +59,9 @@ export const limits = {
   alarmRestLooks: 8,
   /** Milliseconds of `alarmLockWaitMs` and `alarmWriteMeanMs` at most: as long as a worker waits for a lock at all. */
   alarmMsMax: 30_000,
+  /** Milliseconds for which most shards must have been alarmed before admission is closed: one stall of the machine alarms
+   *  them for some 300. The seeds looked once a second. */
+  admissionPatienceMs: 1_000,
   /** Milliseconds after which to try again when admission was refused: no alarm is cleared sooner. */
   admissionRetryMs: 100,
   /** Records looked at in one hold of a shard's lock while dead entries are swept: well under 100 µs. */

@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { Contention } from './contention.ts';
+import { CounterTable } from './counter-table.ts';
 import { isCorrupt, RegistryError } from './errors.ts';
 import type { Guarded } from './guard.ts';
 import { checkHandle, stampShards } from './handle.ts';
@@ -67,6 +68,7 @@ export class Table {
   readonly ownerTable: OwnerTable;
   readonly kinds: Kinds;
   readonly contention: Contention;
+  readonly counters: CounterTable;
   readonly key: NameKey;
   readonly shards: readonly Shard[];
   readonly readers: readonly ShardReader[];
@@ -97,6 +99,7 @@ export class Table {
     this.kinds = new Kinds(control, map, this.ownerTable);
     this.key = new NameKey(control[Header.hashKey], control[Header.hashKey + 1]);
     this.contention = new Contention(control, map);
+    this.counters = new CounterTable(control, map, this.owners);
     const memories = buffers.shards.map((shard, n) => new ShardMemory(control, map.shard(n), shard));
     this.readers = memories.map((memory) => new ShardReader(memory, this.owners));
     this.shards = memories.map((memory) => new Shard(memory, this.owners));
@@ -226,6 +229,7 @@ export class Table {
     for (const shard of this.shards) {
       for (let from = shard.sweep(1); from !== 0; from = shard.sweep(from)) yield;
     }
+    this.counters.sweep();
     for (const [slot, epoch] of dead) this.ownerTable.reclaim(slot, epoch);
   }
 
@@ -252,7 +256,7 @@ export class Table {
   }
 
   #guards(): readonly Guarded[] {
-    return [this.ownerTable, ...this.shards];
+    return [this.ownerTable, this.counters, ...this.shards];
   }
 
   *#locks() {

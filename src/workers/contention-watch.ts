@@ -41,6 +41,8 @@ export class ContentionWatch {
   readonly #shards: readonly ShardWatch[];
   #lookedMs = 0;
   #looks = 0;
+  /** How long more shards have been alarmed than may be. */
+  #mostAlarmedMs = 0;
 
   constructor(table: Table) {
     this.#table = table;
@@ -89,10 +91,18 @@ export class ContentionWatch {
       if (contention.find(n, { ...figures, reasons })) changed = true;
       if (reasons !== 0 || watch.lock & 1 || figures.lockWaitP99Ms > 0) calm = false;
     }
-    // Always: the coordinator before may have ended between the alarm and this.
-    contention.judgeAdmission();
+    this.#judgeAdmission(elapsedMs);
     if (changed) contention.tell();
     return calm;
+  }
+
+  /** Closed when most shards have been alarmed for a while, as one stall of the machine alarms many at once; open as soon as
+   *  they are not. Judged at each look: the coordinator before may have ended between an alarm and this. */
+  #judgeAdmission(elapsedMs: number): void {
+    const { contention } = this.#table;
+    this.#mostAlarmedMs = contention.mostAlarmed ? this.#mostAlarmedMs + elapsedMs : 0;
+    if (this.#mostAlarmedMs === 0) contention.judgeAdmission(false);
+    else if (this.#mostAlarmedMs >= limits.admissionPatienceMs) contention.judgeAdmission(true);
   }
 
   #figures(n: number, watch: ShardWatch, elapsedMs: number, turns: boolean): Figures {

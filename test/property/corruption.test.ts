@@ -59,6 +59,8 @@ function populated(): { registry: Registry; handle: RegistryHandle } {
   registry.update('kind', 'a', { port: 2 });
   for (let n = 0; n < 60; n += 3) registry.unregister('kind', `filler ${n}`);
   registry.register('kind', 'session', { owner: registry.owner(), config: 1 });
+  registry.counter('all').increment();
+  registry.counter('kept', { owner: registry.owner(), keep: true }).increment();
   registry.owner().close();
   // An attachment that has gone, and whose names nobody has swept.
   const gone = Registry.attach(handle);
@@ -105,6 +107,12 @@ const calls: Record<string, Call[]> = {
   ],
   count: [(registry) => registry.count('kind'), (registry) => registry.count()],
   partitionStats: [(registry) => registry.partitionStats(), (registry) => registry.resetStats()],
+  counters: [
+    (registry) => registry.counter('all').increment(),
+    (registry) => registry.counter('new').read(),
+    (registry) => registry.counter('kept', { owner: registry.owner(), keep: true }).increment(),
+    (registry) => registry.counters.names().map((name) => registry.counters.sum(name)),
+  ],
   contention: [(registry) => registry.contentionStatus(), (registry) => registry.admission.force('open')],
   owner: [
     (registry) => {

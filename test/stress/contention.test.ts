@@ -150,7 +150,7 @@ test('alarms stay while the coordinator is restarted, and its successor clears t
   await using holder = await LockHolder.start(registry.handle);
   await holder.hold({ shards: [0] });
   await using _writer = await writerOf(registry.handle, 'id');
-  await until('the alarm', () => registry.contentionStatus().alarmed === 1);
+  await until('the alarm', () => registry.contentionStatus().alarmed === 1 && registry.admission.state === 'closed');
   for (const coordinator of coordinators) await coordinator.terminate();
   assert.is(registry.contentionStatus().alarmed, 1, 'it stays');
   assert.is(registry.admission.state, 'closed');

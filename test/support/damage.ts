@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { tablePages } from '../../src/shared/arena.ts';
 import {
   type ControlMap,
+  CounterRow,
+  Counters,
   Header,
   KindRow,
   LINE_WORDS,
@@ -32,6 +34,7 @@ const regionNames = [
   'owners',
   'kinds',
   'monitors',
+  'counters',
   'records',
   'index',
   'pageTable',
@@ -73,6 +76,7 @@ export function regionsOf({ control, shards }: TableBuffers, map: ControlMap): R
     owners: [words.subarray(map.owners, map.kinds)],
     kinds: [words.subarray(map.kinds, map.kinds + 3 * KindRow.words)],
     monitors: shards.map((_, n) => words.subarray(map.monitor(n), map.monitor(n) + Monitor.writes)),
+    counters: [words.subarray(map.counters, map.counters + Counters.words + 4 * CounterRow.words)],
     records: perShard.map(({ records }) => records),
     index: perShard.map(({ index }) => index),
     pageTable: perShard.map(({ pageTable }) => pageTable),
