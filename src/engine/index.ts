@@ -14,6 +14,7 @@ export type { Entry, OwnerInfo } from './entry.ts';
 export { AlreadyRegisteredError } from './errors.ts';
 export type { RegisterOptions, RegistryOptions } from './options.ts';
 export { Owner } from './owner.ts';
+export { Properties, PropertiesView } from './properties.ts';
 export { Ref } from './ref.ts';
 export { Registration } from './registration.ts';
 export { Registry, type RegistryHandle, type TryRegisterResult } from './registry.ts';

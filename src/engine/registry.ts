@@ -25,6 +25,7 @@ import {
   resolveOptions,
 } from './options.ts';
 import { Owner } from './owner.ts';
+import type { Properties } from './properties.ts';
 import { Ref } from './ref.ts';
 import { Registration, type RegistrationHost } from './registration.ts';
 import { Resolver } from './resolver.ts';
@@ -195,7 +196,8 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#checkOpen();
     const kindId = kind === undefined ? 0 : this.#table.kinds.find(kind);
     if (kind !== undefined && kindId === 0) return 0;
-    return this.#table.readers.reduce((sum, reader) => sum + reader.count(kindId), 0);
+    const hidden = this.#table.kinds.reservedIds;
+    return this.#table.readers.reduce((sum, reader) => sum + reader.count(kindId, hidden), 0);
   }
 
   /** Replaces the config of a name, whoever owns it. @returns the entry's new version.
@@ -227,6 +229,11 @@ export class Registry implements Disposable, AsyncDisposable {
    *    `OWNER_DEAD`, `CLOSED`, `BUSY` */
   counter(name: string, options: CounterOptions = {}): Counter {
     return this.counters.get(name, options);
+  }
+
+  /** What this thread says of itself; `properties.of(entry.owner)` are those of any owner. */
+  get properties(): Properties {
+    return this.#self.properties;
   }
 
   /** Makes an owner that is smaller than this thread.

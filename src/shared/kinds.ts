@@ -65,6 +65,12 @@ export class Kinds {
     return [...this.#reserved.keys()];
   }
 
+  /** Their numbers. */
+  get reservedIds(): ReadonlySet<number> {
+    this.#readNew();
+    return new Set(this.#reserved.values());
+  }
+
   #append(kind: string): void {
     this.#guard.enter();
     try {

@@ -230,8 +230,8 @@ export class ShardReader {
     throw corrupt(`record ${id} changes without end`);
   }
 
-  /** How many entries of a kind (0: of every kind) live; each is judged at its own moment. */
-  count(kind: number): number {
+  /** How many entries of a kind (0: of every kind but the hidden) live; each is judged at its own moment. */
+  count(kind: number, hidden: ReadonlySet<number> = new Set()): number {
     const { memory } = this;
     const used = memory.recordsUsed();
     let count = 0;
@@ -239,7 +239,8 @@ export class ShardReader {
       const at = memory.recordAt(id);
       const { records } = memory;
       if ((records[at + Record.version] & Version.live) === 0) continue;
-      if (kind !== 0 && records[at + Record.meta] >>> 8 !== kind) continue;
+      const found = records[at + Record.meta] >>> 8;
+      if (kind === 0 ? hidden.has(found) : found !== kind) continue;
       if (this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) count++;
     }
     return count;
