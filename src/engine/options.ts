@@ -21,6 +21,13 @@ export interface RegistryOptions {
   readonly ownersMax?: number;
   /** Bytes of one message. Each pair of threads that talk gets a ring of twice as much or more. Default 32,768, limit 1,048,576. */
   readonly messageBytesMax?: number;
+  /** A shard is alarmed when the p99 of its recent lock waits is so many milliseconds, or one thread holds its lock for so
+   *  long while others wait. Default 50. */
+  readonly alarmLockWaitMs?: number;
+  /** A shard is alarmed when its writes take so many milliseconds on average. Default 100. */
+  readonly alarmWriteMeanMs?: number;
+  /** While more of the shards than so many percent are alarmed, new names are refused. Default 50; 100: never. */
+  readonly alarmedPercentMax?: number;
 }
 
 /** How a name is registered. */
@@ -41,6 +48,9 @@ const bounds: Record<keyof RegistryOptions, readonly [min: number, max: number]>
   threadsMax: [1, limits.threadsMax],
   ownersMax: [0, limits.ownersMax],
   messageBytesMax: [1, limits.messageBytesMax],
+  alarmLockWaitMs: [1, limits.alarmMsMax],
+  alarmWriteMeanMs: [1, limits.alarmMsMax],
+  alarmedPercentMax: [0, 100],
 };
 
 /** @throws {RegistryError} `INVALID_OPTION` naming the option, its value and its range. */

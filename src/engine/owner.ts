@@ -3,6 +3,7 @@ import { EndReason } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
 import type { Table } from '../shared/table.ts';
 import type { Life } from './life.ts';
+import { Properties } from './properties.ts';
 import type { Registration } from './registration.ts';
 import { show } from './show.ts';
 
@@ -20,6 +21,7 @@ export class Owner implements Disposable {
   readonly #life: Life;
   readonly #registrations = new Map<string, Registration>();
   #untracked = false;
+  #properties: Properties | undefined;
   #registering = 0;
 
   /** @internal Made by `registry.owner`. */
@@ -32,6 +34,12 @@ export class Owner implements Disposable {
 
   get alive(): boolean {
     return this.#table.owners.alive(this.slot, this.epoch);
+  }
+
+  /** What it says of itself: JSON values by key, which any thread can read. Gone with it. */
+  get properties(): Properties {
+    this.#properties ??= new Properties(this.#table, this);
+    return this.#properties;
   }
 
   /** Ends the owner: one store, however many names it has; their memory is freed after it. Closing twice is no error.

@@ -9,7 +9,10 @@ import { allocateTable, Table, type TableBuffers } from '../shared/table.ts';
 import { CoordinatorLink } from '../workers/coordinator-link.ts';
 import { watchWorkers } from '../workers/worker-watch.ts';
 import { AbortWatch } from './abort.ts';
+import { Admission, AdmissionRefusedError } from './admission.ts';
 import { Bindings } from './bindings.ts';
+import { Alarms, type ContentionStatus, readContention } from './contention.ts';
+import { type Counter, type CounterOptions, Counters } from './counters.ts';
 import { Endings } from './endings.ts';
 import type { Entry, SharedEntry } from './entry.ts';
 import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
@@ -29,6 +32,7 @@ import {
 } from './options.ts';
 import { Owner } from './owner.ts';
 import type { Parts } from './parts.ts';
+import type { Properties } from './properties.ts';
 import { Ref } from './ref.ts';
 import { Registration, type RegistrationHost } from './registration.ts';
 import { Resolver } from './resolver.ts';
@@ -71,6 +75,10 @@ export class Registry implements Disposable, AsyncDisposable {
   /** Messages and calls between threads. */
   readonly messages: Messages;
   readonly #monitors: Monitors;
+  /** Whether new names are taken, and the override. */
+  readonly admission: Admission;
+  /** Sums of counters, over all who count. */
+  readonly counters: Counters;
   readonly #table: Table;
   readonly #link: CoordinatorLink;
   readonly #opener: boolean;
@@ -86,6 +94,7 @@ export class Registry implements Disposable, AsyncDisposable {
   readonly #watches: Watches;
   /** The owner that `owner` is about to hand out; slot -1: none. */
   readonly #claim = { slot: -1, epoch: 0 };
+  #alarms: Alarms | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(handle: RegistryHandle, opener: boolean) {
@@ -93,6 +102,8 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#opener = opener;
     this.#table = new Table(handle);
     this.#life = new Life(this.#table.control);
+    this.admission = new Admission(this.#table.contention);
+    this.counters = new Counters(this.#table, this.#life);
     this.#link = new CoordinatorLink(this.#table, handle);
     this.#unwatch = watchWorkers((threadId) => this.#endOfWorker(threadId));
     this.#resolver = new Resolver(this.#table);
@@ -152,6 +163,7 @@ export class Registry implements Disposable, AsyncDisposable {
   /**
    * Registers a name.
    * @throws {AlreadyRegisteredError} when a living owner has it, which changes nothing
+   * @throws {AdmissionRefusedError} when the name is new and too many shards are contended
    * @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `INVALID_CONFIG`, `CONFIG_TOO_LARGE`, `TABLE_FULL`, `KINDS_FULL`,
    *   `OWNER_DEAD`, `CLOSED`, `BUSY`; the signal's own reason when it has aborted
    */
@@ -277,6 +289,19 @@ export class Registry implements Disposable, AsyncDisposable {
     return standBy(this.#watches, (...name) => this.tryRegister(...name), kind, id, options);
   }
 
+  /** A counter in shared memory, made on first use: one that all threads share, or an owner's. Keep it: finding it again
+   *  takes a lock and a search.
+   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `COUNTERS_FULL`, `KINDS_FULL` (names of counters count as kinds),
+   *    `OWNER_DEAD`, `CLOSED`, `BUSY` */
+  counter(name: string, options: CounterOptions = {}): Counter {
+    return this.counters.get(name, options);
+  }
+
+  /** What this thread says of itself; `properties.of(entry.owner)` are those of any owner. */
+  get properties(): Properties {
+    return this.#self.properties;
+  }
+
   /** Makes an owner that is smaller than this thread.
    *  @throws {RegistryError} `OWNERS_FULL` when `ownersMax` are alive, `CLOSED`, `BUSY` */
   owner(): Owner {
@@ -323,6 +348,25 @@ export class Registry implements Disposable, AsyncDisposable {
     return readPartitionStats(this.#table);
   }
 
+  /** Events `alarm` and `clear` of contended shards, from the first use of this on. @throws {RegistryError} `CLOSED` */
+  get alarms(): Alarms {
+    this.#checkOpen();
+    this.#alarms ??= new Alarms(this.#table);
+    return this.#alarms;
+  }
+
+  /** Which shards are contended now, and how much. Also after the close, as it was in the end. */
+  contentionStatus(): ContentionStatus {
+    return readContention(this.#table);
+  }
+
+  /** Sets what `partitionStats` counts and measures back to 0, for every thread.
+   *  @throws {RegistryError} `CLOSED`; `BUSY` when a thread is stopped inside a shard: all others are reset then */
+  resetStats(): void {
+    this.#checkOpen();
+    this.#table.resetStats();
+  }
+
   /** Whether this thread, or the thread that opened the registry, has closed it. */
   get closed(): boolean {
     return this.#closing !== undefined || this.#table.closed;
@@ -360,6 +404,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#aborts.end();
     this.#watches.end();
     this.messages.end();
+    this.#alarms?.end();
     if (this.#opener) this.#table.close();
     this.#table.detach();
     this.#monitors.end();
@@ -434,6 +479,7 @@ export class Registry implements Disposable, AsyncDisposable {
       this.#checkOpen();
       throw ownerDead(kind, id);
     }
+    if (table.control[Header.admission] !== 0) this.#admit(kind, id);
     key.encode(kinds.intern(kind), id);
     owner.registers();
     try {
@@ -455,6 +501,12 @@ export class Registry implements Disposable, AsyncDisposable {
     } finally {
       owner.registered();
     }
+  }
+
+  /** A name that somebody has is none that is new: it is taken, or gets its next config. */
+  #admit(kind: string, id: string): void {
+    if (this.admission.state === 'open' || this.#resolver.has(kind, id)) return;
+    throw new AdmissionRefusedError(kind, id, this.#table.contention);
   }
 
   /** An owner that closes frees its names at once, so it must know them. (A thread does not: it is swept.) */

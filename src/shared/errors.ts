@@ -1,10 +1,12 @@
 /** Stable codes of every error the engine throws. Adding one is a promise to users. */
 export type RegistryErrorCode =
+  | 'ADMISSION_REFUSED'
   | 'ALREADY_REGISTERED'
   | 'BUSY'
   | 'CLOSED'
   | 'CONFIG_TOO_LARGE'
   | 'COORDINATOR_FAILED'
+  | 'COUNTERS_FULL'
   | 'CORRUPT'
   | 'INCOMPATIBLE_HANDLE'
   | 'INVALID_CONFIG'

@@ -42,6 +42,8 @@ export abstract class Guarded {
   /** The array that a journal address of `space` indexes.
    *  @throws {RegistryError} `CORRUPT` when it is no word that the holder of this lock journals. */
   protected abstract arrayOf(space: number, at: number): Int32Array<SharedArrayBuffer>;
+  /** Called when the lock was not free. */
+  protected startsToWait(): void {}
   /** Called with the lock held. */
   protected noteWait(_stolen: boolean): void {}
   /** Called when the lock has been given back. */
@@ -51,6 +53,7 @@ export abstract class Guarded {
    *  @throws {RegistryError} `CORRUPT` when a repair has failed, now or ever: what this lock guards is half done. */
   enter(): void {
     if (!this.lock.tryAcquire()) {
+      this.startsToWait();
       const stolen = this.lock.acquireContended();
       if (stolen) this.#repairTaken();
       this.noteWait(stolen);

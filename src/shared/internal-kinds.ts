@@ -9,6 +9,8 @@ export const InternalKind = {
   membership: limits.kindsMax + 1,
   /** A binding of a transport to a server: see engine/bindings.ts. */
   binding: limits.kindsMax + 2,
+  /** The properties of an owner: see engine/properties.ts. */
+  properties: limits.kindsMax + 3,
 } as const;
 
 export const isInternal = (kind: number): boolean => kind > limits.kindsMax;

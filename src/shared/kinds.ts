@@ -14,6 +14,8 @@ export class Kinds {
   readonly #rowsAt: number;
   readonly #guard: Guarded;
   readonly #ids = new Map<string, number>();
+  /** Kinds of the registry's own, by name without the prefix: `find` does not know them. */
+  readonly #reserved = new Map<string, number>();
   readonly #names: string[] = [''];
 
   constructor(words: Int32Array<SharedArrayBuffer>, map: ControlMap, guard: Guarded) {
@@ -37,11 +39,38 @@ export class Kinds {
   intern(kind: string): number {
     const known = this.find(kind);
     if (known !== 0) return known;
+    this.#append(kind);
+    return this.find(kind);
+  }
+
+  /** The number of a kind of the registry's own, or 0: names under which users see nothing. */
+  findReserved(name: string): number {
+    if (!this.#reserved.has(name)) this.#readNew();
+    return this.#reserved.get(name) ?? 0;
+  }
+
+  /** The same, given on first use. @throws {RegistryError} `INVALID_NAME`, `KINDS_FULL` */
+  internReserved(name: string): number {
+    const known = this.findReserved(name);
+    if (known !== 0) return known;
+    const kind = `${RESERVED}${name}`;
+    checkText(kind);
+    this.#append(kind);
+    return this.findReserved(name);
+  }
+
+  /** The kinds of the registry's own that there are. */
+  reserved(): string[] {
+    this.#readNew();
+    return [...this.#reserved.keys()];
+  }
+
+  #append(kind: string): void {
     this.#guard.enter();
     try {
-      const meanwhile = this.find(kind);
-      if (meanwhile !== 0) return meanwhile;
-      const count = this.#names.length - 1; // `find` has just read all there are
+      this.#readNew();
+      if (this.#names.includes(kind)) return;
+      const count = this.#names.length - 1; // all there are have just been read
       if (count === limits.kindsMax) {
         throw new RegistryError(
           'KINDS_FULL',
@@ -57,7 +86,6 @@ export class Kinds {
     } finally {
       this.#guard.leave();
     }
-    return this.find(kind);
   }
 
   name(id: number): string {
@@ -77,16 +105,30 @@ export class Kinds {
       const bytes = Buffer.alloc(limits.nameBytesMax + 1);
       for (let n = 0; n < byteLength; n += 4) bytes.writeInt32LE(this.#words[row + KindRow.bytes + n / 4], n);
       const name = bytes.toString('utf8', 0, byteLength);
-      this.#ids.set(name, id);
+      if (name.startsWith(RESERVED)) this.#reserved.set(name.slice(RESERVED.length), id);
+      else this.#ids.set(name, id);
       this.#names.push(name); // last: a `vm` time-out may cut this off, and then it is read again
     }
   }
 }
 
+/** How the registry's own kinds begin: no user's does. */
+const RESERVED = 'rollcall:';
+
 function checkKind(kind: string): void {
   if (typeof kind !== 'string' || kind.length === 0) {
     throw new RegistryError('INVALID_NAME', 'a kind is a string with at least one character');
   }
+  if (kind.startsWith(RESERVED)) {
+    throw new RegistryError(
+      'INVALID_NAME',
+      `kind ${quote(kind)}: those that begin with "${RESERVED}" are the registry's own`,
+    );
+  }
+  checkText(kind);
+}
+
+function checkText(kind: string): void {
   const bytes = Buffer.byteLength(kind, 'utf8');
   if (bytes > limits.nameBytesMax || !kind.isWellFormed()) {
     throw new RegistryError(

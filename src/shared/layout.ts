@@ -1,5 +1,6 @@
 import { assert } from './errors.ts';
 import { limits } from './limits.ts';
+import { Monitor } from './monitor-layout.ts';
 
 /**
  * Where every word lives.
@@ -7,7 +8,7 @@ import { limits } from './limits.ts';
  * ```
  * control (one fixed SharedArrayBuffer, 32-bit words)
  *   Header | control block | shard blocks × shards | thread infos × threadsMax | owner rows × (threadsMax + ownersMax)
- *   | kind rows × kindsMax
+ *   | kind rows × kindsMax | monitors × shards | counters
  * per shard, three growable SharedArrayBuffers
  *   records   16-word records, addressed by id; they never move
  *   index     a line, then 32-bit words: tag << 20 | record id
@@ -19,12 +20,12 @@ import { limits } from './limits.ts';
 export const LINE_WORDS = 16; // one 64-byte cache line
 
 export const MAGIC = 0x526f6c6c; // "Roll"
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 /** The first words of each of a shard's buffers: what it belongs to, and as what. */
 export const Stamp = { identity: 0, shard: 4, part: 5, words: 6 } as const;
 
-/** Words 0–63 of the control buffer. Written once by `allocateTable` before any other thread can know the buffer,
+/** The first words of the control buffer. Written once by `allocateTable` before any other thread can know the buffer,
  *  except for the lines marked with their writer. */
 export const Header = {
   magic: 0,
@@ -57,7 +58,17 @@ export const Header = {
   lockRequests: 34,
   /** A read-mostly line: the bell of those who watch for changes. Anybody, by compareExchange: see watch-bell.ts. */
   watchBell: 48,
-  words: 64,
+  /** A line for contention: see contention.ts. 1 while the coordinator watches, 0 while it waits to be asked to. */
+  contentionWatch: 64,
+  /** How often an alarm was raised or cleared: listeners wait for the next time. */
+  alarmChanges: 65,
+  /** `AdmissionBit`s; 0: new names are taken. */
+  admission: 66,
+  /** What an alarm is, in milliseconds, and how many alarmed shards close admission. Written once. */
+  alarmLockWaitMs: 67,
+  alarmWriteMeanMs: 68,
+  alarmedPercentMax: 69,
+  words: 80,
 } as const;
 
 export const RegistryState = { open: 1, closed: 2 } as const;
@@ -121,6 +132,8 @@ export const Shard = {
   lockSteals: guardWords + 59,
   resizes: guardWords + 60,
   swept: guardWords + 61,
+  /** Times the lock was taken for anything: tells one holding of it from the next. Not journaled. */
+  takings: guardWords + 62,
   /** Head of the list of pages with room, per size class. */
   partial: guardWords + 64,
   /** Per size class: one block that was freed and stays taken in its page, for the next value. See arena.ts. */
@@ -177,6 +190,31 @@ export const COORDINATOR_SLOT = 0;
 /** One kind: its length in bytes, then its UTF-8 bytes. Complete before `Header.kinds` counts it, then constant. */
 export const KindRow = { byteLength: 0, bytes: 1, words: 80 } as const;
 
+/** The block of counters: a lock that orders making and freeing them, then `limits.countersMax` rows. */
+export const Counters = {
+  guard: 0,
+  /** Rows ever used. */
+  used: guardWords,
+  words: guardWords + LINE_WORDS,
+} as const;
+
+/** One counter, a cache line. All but `value` is written by the holder of the counters' lock; see counter-table.ts. */
+export const CounterRow = {
+  /** Odd while this is a counter; goes up by one when it becomes one, and when it is freed. */
+  epoch: 0,
+  /** The kind that holds its name. */
+  name: 1,
+  owner: 2,
+  ownerEpoch: 3,
+  /** 1: when the owner ends, the count is added to `kept` of the shared counter. */
+  isKept: 4,
+  /** 64 bits, two words, by `Atomics.add` of whoever counts. */
+  value: 8,
+  /** 64 bits: what was kept of the dead. */
+  kept: 10,
+  words: LINE_WORDS,
+} as const;
+
 /**
  * One record, a cache line.
  *
@@ -231,6 +269,7 @@ export const pageRow = (page: number): number => {
 };
 
 assert(Stamp.words <= Page.words, 'a stamp fits the row of a page');
+assert(Counters.words % LINE_WORDS === 0 && CounterRow.value % 2 === 0, 'counters of 64 bits are aligned');
 assert(Record.key + Record.keyWords === Record.words, 'a record fills its line');
 assert(pagesPerGroup === 512, 'rows of a group fill a page');
 assert(KindRow.bytes + Math.ceil(limits.nameBytesMax / 4) <= KindRow.words, 'a kind fits its row');
@@ -248,6 +287,8 @@ export class ControlMap {
   readonly threads: number;
   readonly owners: number;
   readonly kinds: number;
+  readonly monitors: number;
+  readonly counters: number;
   readonly words: number;
 
   constructor(shards: number, threadsMax: number, ownersMax: number) {
@@ -255,10 +296,16 @@ export class ControlMap {
     this.threads = this.shards + shards * shardWords;
     this.owners = this.threads + threadsMax * ThreadInfo.words;
     this.kinds = this.owners + (threadsMax + ownersMax) * OwnerRow.words;
-    this.words = this.kinds + limits.kindsMax * KindRow.words;
+    this.monitors = this.kinds + limits.kindsMax * KindRow.words;
+    this.counters = this.monitors + shards * Monitor.words;
+    this.words = this.counters + Counters.words + limits.countersMax * CounterRow.words;
   }
 
   shard(n: number): number {
     return this.shards + n * shardWords;
+  }
+
+  monitor(n: number): number {
+    return this.monitors + n * Monitor.words;
   }
 }

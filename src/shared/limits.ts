@@ -42,6 +42,28 @@ export const limits = {
   lockWaitMainMs: 2_000,
   /** Milliseconds the coordinator waits for a lock before it goes on and sweeps that shard later: others need it. */
   lockWaitCoordinatorMs: 500,
+  /** Counters at once, those of owners and those for all: 64 B of address space each; finding one looks at all. */
+  countersMax: 16_384,
+  /** One uncontended write in so many is timed: at two looks at the clock of some 50 ns, about 1 % of a write. A power
+   *  of two. */
+  writeSampleEvery: 16,
+  /** Writes over which a shard's recent mean runs: enough for 16 samples. */
+  recentWrites: 256,
+  /** Milliseconds between two looks at the shards while writers wait: an alarm is to be seen within 100 ms. */
+  alarmLookMs: 25,
+  /** Looks after which the window of the recent past moves on: it is 100 to 200 ms long. */
+  alarmWindowLooks: 4,
+  /** Looks in a row that must be calm before an alarm is cleared: together 100 ms. */
+  alarmClearLooks: 4,
+  /** Calm looks after which nobody looks until a writer waits again: waking costs some 100 µs. */
+  alarmRestLooks: 8,
+  /** Milliseconds of `alarmLockWaitMs` and `alarmWriteMeanMs` at most: as long as a worker waits for a lock at all. */
+  alarmMsMax: 30_000,
+  /** Milliseconds for which most shards must have been alarmed before admission is closed: one stall of the machine alarms
+   *  them for some 300. The seeds looked once a second. */
+  admissionPatienceMs: 1_000,
+  /** Milliseconds after which to try again when admission was refused: no alarm is cleared sooner. */
+  admissionRetryMs: 100,
   /** Records looked at in one hold of a shard's lock while dead entries are swept: well under 100 µs. */
   sweepSliceRecords: 2_048,
   /** Names an owner frees itself when it closes; what it has beyond them waits for the coordinator's sweep. */
@@ -108,4 +130,9 @@ export const defaults = {
   configBytesMax: 65_536,
   valueBytesPerShardMax: 1 << 28,
   messageBytesMax: 32_768,
+  /** Half of what people notice, and of the time in which an alarm is to be seen; ten times what a wait takes on a busy
+   *  machine, where the holder of a lock may not get a processor for some milliseconds. */
+  alarmLockWaitMs: 50,
+  alarmWriteMeanMs: 100,
+  alarmedPercentMax: 50,
 } as const;

@@ -43,6 +43,8 @@ export class Lock {
   waitMs: number = isMainThread ? limits.lockWaitMainMs : limits.lockWaitWorkerMs;
   /** Told the living holder after each `limits.lockSuspectMs` of waiting. */
   onSuspect: ((slot: number) => void) | undefined;
+  /** Told once in each wait, when the word says that somebody sleeps. */
+  onSleep: (() => void) | undefined;
 
   constructor(words: Int32Array<SharedArrayBuffer>, at: number, owners: Owners) {
     this.#words = words;
@@ -82,6 +84,7 @@ export class Lock {
     let lookedAt = performance.now();
     let waited = 0;
     let askAtMs: number = limits.lockSuspectMs;
+    let sleeps = false;
     for (;;) {
       const word = Atomics.load(words, at);
       if (word === 0) {
@@ -94,6 +97,8 @@ export class Lock {
       }
       const sleeping = word | CONTENDED;
       if (word !== sleeping && Atomics.compareExchange(words, at, word, sleeping) !== word) continue;
+      if (!sleeps) this.onSleep?.();
+      sleeps = true;
       const woken = Atomics.wait(words, at, sleeping, limits.lockSliceMs) !== 'timed-out';
       const now = performance.now();
       waited += Math.min(now - lookedAt, limits.lockSliceCountedMs);

@@ -23,6 +23,7 @@ import type { Owners } from './owners.ts';
 import type { ShardMemory } from './shard-memory.ts';
 import { storedValueBytes, valueBytes, writeValue } from './value.ts';
 import { WatchBell } from './watch-bell.ts';
+import type { WriteTimer } from './write-timer.ts';
 
 /** How a write ended. */
 export const Outcome = {
@@ -57,6 +58,10 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
   born = 0;
   holder = 0;
   holderEpoch = 0;
+  /** Times writes; undefined: nothing is measured. */
+  timer: WriteTimer | undefined;
+  /** Index words that `locate` looked at. */
+  #probes = 0;
   /** The index slot `locate` ended at. */
   protected slot = 0;
   readonly #bell: WatchBell;
@@ -74,13 +79,25 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
 
   /** Takes the lock. @throws {RegistryError} `CORRUPT`, as far as that can be told by a few words */
   override enter(): void {
+    this.timer?.start();
     super.enter();
     try {
       this.#coverAll();
     } catch (error) {
-      this.leave();
+      super.leave();
       throw error;
     }
+    this.#probes = 0;
+    this.timer?.taken();
+  }
+
+  override leave(): void {
+    this.timer?.finish(this.#probes);
+    super.leave();
+  }
+
+  protected override startsToWait(): void {
+    this.timer?.waits();
   }
 
   /** A commit comes before the look at the bell: see watch-bell.ts. */
@@ -113,6 +130,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     let slot = key.hash & (size - 1);
     for (let probes = 0; probes < size; probes++, slot = (slot + 1) & (size - 1)) {
       const found = memory.index[start + slot];
+      this.#probes = probes + 1;
       if (found === EMPTY) {
         this.slot = free === -1 ? slot : free;
         return 0;

@@ -7,6 +7,18 @@ import { Outcome, ShardMutations } from './shard-mutations.ts';
 /** "Any registration" and "any version", for writes that do not care: no live record has version 0. */
 export const ANY = 0;
 
+/** What a shard counts for people. */
+const counterWords = [
+  At.registrations,
+  At.updates,
+  At.removals,
+  At.lockWaits,
+  At.lockSteals,
+  At.resizes,
+  At.swept,
+  At.takings,
+] as const;
+
 /** One commit of one record as a number that callers can keep: record id × 2^30 + sequence. No other commit of the
  *  shard has it, whatever names the record serves, until the record has seen 2^30 commits. */
 export const versionToken = (id: number, version: number): number =>
@@ -121,7 +133,7 @@ export class Shard extends ShardMutations {
 
   /** Removes a registration whose owner is dead, as `sweep` would. */
   sweepRecord(id: number, born: number): void {
-    this.enter();
+    this.#enterUntimed();
     try {
       const at = this.memory.recordAt(id);
       const { records } = this.memory;
@@ -144,7 +156,7 @@ export class Shard extends ShardMutations {
   /** Removes the dead among `limits.sweepSliceRecords` records from id `from` on.
    *  @returns the next id to sweep from, or 0 after the last. */
   sweep(from: number): number {
-    this.enter();
+    this.#enterUntimed();
     try {
       const used = this.control[this.at + At.recordsUsed];
       const end = Math.min(used, from + limits.sweepSliceRecords);
@@ -171,9 +183,23 @@ export class Shard extends ShardMutations {
     this.#deathsSwept = deaths;
   }
 
+  /** Takes the lock for what is no write: only how long it waited counts. */
+  #enterUntimed(): void {
+    this.enter();
+    this.timer?.ignore();
+  }
+
+  /** Sets what is counted and measured back to 0. */
+  resetStats(): void {
+    this.exclusively(() => {
+      for (const word of counterWords) this.control[this.at + word] = 0;
+      this.timer?.reset();
+    });
+  }
+
   /** Runs `read` while nobody writes: for readers that could not get a snapshot beside the writers. */
   exclusively<T>(read: () => T): T {
-    this.enter();
+    this.#enterUntimed();
     try {
       return read();
     } finally {

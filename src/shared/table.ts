@@ -1,4 +1,6 @@
 import { randomFillSync } from 'node:crypto';
+import { Contention } from './contention.ts';
+import { CounterTable } from './counter-table.ts';
 import { isCorrupt, RegistryError } from './errors.ts';
 import type { Guarded } from './guard.ts';
 import { checkHandle, stampLanes, stampShards } from './handle.ts';
@@ -13,6 +15,7 @@ import { Owners } from './owners.ts';
 import { Shard } from './shard.ts';
 import { allocateShard, type ShardBuffers, ShardMemory } from './shard-memory.ts';
 import { ShardReader } from './shard-reader.ts';
+import { WriteTimer } from './write-timer.ts';
 
 /** Sizes of a table, all set. */
 export interface TableOptions {
@@ -23,6 +26,9 @@ export interface TableOptions {
   readonly configBytesMax: number;
   readonly valueBytesPerShardMax: number;
   readonly messageBytesMax: number;
+  readonly alarmLockWaitMs: number;
+  readonly alarmWriteMeanMs: number;
+  readonly alarmedPercentMax: number;
 }
 
 /** The buffers of a table: what goes from thread to thread. */
@@ -46,6 +52,9 @@ export function allocateTable(options: TableOptions): TableBuffers {
   words[Header.entriesPerShardMax] = options.entriesPerShardMax;
   words[Header.configBytesMax] = options.configBytesMax;
   words[Header.pagesPerShardMax] = pagesMax;
+  words[Header.alarmLockWaitMs] = options.alarmLockWaitMs;
+  words[Header.alarmWriteMeanMs] = options.alarmWriteMeanMs;
+  words[Header.alarmedPercentMax] = options.alarmedPercentMax;
   words[Header.state] = RegistryState.open;
   randomFillSync(new Uint8Array(control, Header.hashKey * 4, 8));
   randomFillSync(new Uint8Array(control, Header.identity * 4, 16));
@@ -60,9 +69,12 @@ export function allocateTable(options: TableOptions): TableBuffers {
 /** One attachment of one thread to a table: its views, its locks, its identity. */
 export class Table {
   readonly control: Int32Array<SharedArrayBuffer>;
+  readonly map: ControlMap;
   readonly owners: Owners;
   readonly ownerTable: OwnerTable;
   readonly kinds: Kinds;
+  readonly contention: Contention;
+  readonly counters: CounterTable;
   readonly key: NameKey;
   readonly shards: readonly Shard[];
   readonly readers: readonly ShardReader[];
@@ -80,6 +92,7 @@ export class Table {
     this.control = control;
     if (this.closed) throw new RegistryError('CLOSED', 'this registry has been closed by the thread that opened it');
     const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
+    this.map = map;
     this.owners = new Owners(control, map, control[Header.threadsMax], control[Header.ownersMax]);
     this.ownerTable = new OwnerTable(control, map, this.owners);
     this.slot = role === 'coordinator' ? this.ownerTable.claimCoordinator() : this.#claimThread();
@@ -92,11 +105,18 @@ export class Table {
     this.epoch = this.owners.epoch(this.slot);
     this.kinds = new Kinds(control, map, this.ownerTable);
     this.key = new NameKey(control[Header.hashKey], control[Header.hashKey + 1]);
+    this.contention = new Contention(control, map);
+    this.counters = new CounterTable(control, map, this.owners);
     const memories = buffers.shards.map((shard, n) => new ShardMemory(control, map.shard(n), shard));
     this.readers = memories.map((memory) => new ShardReader(memory, this.owners));
     this.shards = memories.map((memory) => new Shard(memory, this.owners));
     const lanes = new Lanes(buffers.lanes, control, map, this.owners, this.ownerTable);
     this.mailbox = new Mailbox(lanes, control, this.owners, this.slot, this.epoch);
+    for (const [n, shard] of this.shards.entries()) {
+      shard.timer = new WriteTimer(control, map.shard(n), map.monitor(n));
+      shard.timer.slowMs = this.contention.writeMeanMs;
+      shard.timer.onSlow = shard.lock.onSleep = () => this.contention.ask();
+    }
     for (const lock of this.#locks()) lock.hold(this.slot, this.epoch);
     this.#shift = Math.clz32(this.shards.length) + 1;
     if (role === 'coordinator') return; // what is corrupt shall not keep it from starting
@@ -221,8 +241,15 @@ export class Table {
     for (const shard of this.shards) {
       for (let from = shard.sweep(1); from !== 0; from = shard.sweep(from)) yield;
     }
+    this.counters.sweep();
     for (const [slot, epoch] of dead) this.ownerTable.reclaim(slot, epoch);
     this.owners.tellEnding(); // for whoever ended an owner and was cut off before it could
+  }
+
+  /** Sets what the shards count back to 0, of each as it stands at one moment.
+   *  @throws {RegistryError} `BUSY`, `CORRUPT` of a shard; all others are reset then */
+  resetStats(): void {
+    forAll(this.shards, (shard) => shard.resetStats());
   }
 
   /** Milliseconds this attachment's waits for locks may take. */
@@ -242,7 +269,7 @@ export class Table {
   }
 
   #guards(): readonly Guarded[] {
-    return [this.ownerTable, ...this.shards];
+    return [this.ownerTable, this.counters, ...this.shards];
   }
 
   *#locks() {

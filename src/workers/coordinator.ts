@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isCorrupt, RegistryError } from '../shared/errors.ts';
 import { limits } from '../shared/limits.ts';
 import { Table, type TableBuffers } from '../shared/table.ts';
+import { ContentionWatch } from './contention-watch.ts';
 import { coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
 
 /** Connections that have not said hello, at once. Ours say it in the first turn of their thread; when there are more, the
@@ -50,6 +51,7 @@ export class Coordinator {
     this.#survive(() => table.recoverFromPredecessor());
     this.#checkThreads();
     void this.#hearRequests();
+    void new ContentionWatch(table).run();
   }
 
   /** Threads ask in shared memory, as they may not come to their event loop to say it over a socket. */

@@ -1,5 +1,6 @@
 import { BellState } from '../../src/shared/bell.ts';
 import { ControlMap, Header } from '../../src/shared/layout.ts';
+import { defaults } from '../../src/shared/limits.ts';
 import { RecordType } from '../../src/shared/mailbox.ts';
 import { allocateTable, type TableBuffers } from '../../src/shared/table.ts';
 import { collectTables } from '../support/collect.ts';
@@ -47,6 +48,7 @@ export class MessageWorld {
     collectTables(1);
     this.#source = source;
     this.buffers = allocateTable({
+      ...defaults,
       shards: 1,
       entriesPerShardMax: 2,
       threadsMax: THREADS_MAX,

@@ -1,5 +1,6 @@
 import { encodeConfig } from '../../src/shared/codec.ts';
 import { ControlMap, Header, OwnerRow, OwnerState, Shard } from '../../src/shared/layout.ts';
+import { defaults } from '../../src/shared/limits.ts';
 import { NameKey } from '../../src/shared/name-key.ts';
 import { ANY, versionToken } from '../../src/shared/shard.ts';
 import { ShardMemory } from '../../src/shared/shard-memory.ts';
@@ -67,6 +68,7 @@ export class World {
     this.#source = source;
     this.sameHash = sameHash;
     this.#buffers = allocateTable({
+      ...defaults,
       shards: 1,
       entriesPerShardMax: 200,
       threadsMax: THREADS_MAX,

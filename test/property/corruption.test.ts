@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { Registry, type RegistryHandle } from '../../src/engine/index.ts';
 import { RegistryError } from '../../src/shared/errors.ts';
 import { ControlMap, Guard, Header } from '../../src/shared/layout.ts';
+import { defaults } from '../../src/shared/limits.ts';
 import { lockToken } from '../../src/shared/lock.ts';
 import { allocateTable, Table, type TableBuffers } from '../../src/shared/table.ts';
 import { BareThread, bareTable } from '../support/bare-thread.ts';
@@ -38,6 +39,7 @@ const names = ['a', 'b', long, `${long}2`, 'chained', 'none', 'dead 0', 'dead 1'
 function populated(): { registry: Registry; handle: RegistryHandle } {
   collectTables(2);
   const handle = allocateTable({
+    ...defaults,
     shards: 2,
     entriesPerShardMax: 200,
     threadsMax: 6,
@@ -58,6 +60,8 @@ function populated(): { registry: Registry; handle: RegistryHandle } {
   registry.update('kind', 'a', { port: 2 });
   for (let n = 0; n < 60; n += 3) registry.unregister('kind', `filler ${n}`);
   registry.register('kind', 'session', { owner: registry.owner(), config: 1 });
+  registry.counter('all').increment();
+  registry.counter('kept', { owner: registry.owner(), keep: true }).increment();
   registry.owner().close();
   // An attachment that has gone, and whose names nobody has swept.
   const gone = Registry.attach(handle);
@@ -103,7 +107,14 @@ const calls: Record<string, Call[]> = {
     (registry) => [...registry.list('none')],
   ],
   count: [(registry) => registry.count('kind'), (registry) => registry.count()],
-  partitionStats: [(registry) => registry.partitionStats()],
+  partitionStats: [(registry) => registry.partitionStats(), (registry) => registry.resetStats()],
+  counters: [
+    (registry) => registry.counter('all').increment(),
+    (registry) => registry.counter('new').read(),
+    (registry) => registry.counter('kept', { owner: registry.owner(), keep: true }).increment(),
+    (registry) => registry.counters.names().map((name) => registry.counters.sum(name)),
+  ],
+  contention: [(registry) => registry.contentionStatus(), (registry) => registry.admission.force('open')],
   owner: [
     (registry) => {
       using owner = registry.owner();

@@ -18,7 +18,7 @@ import { until } from '../support/waiting.ts';
 const test = suite('cuts');
 
 test('a stack that is full in the middle of any write harms no shard', async () => {
-  await using registry = await Registry.open({ shards: 1 });
+  await using registry = await Registry.open({ shards: 1, alarmedPercentMax: 100 });
   registry.register('kind', 'x', { config: 1 });
   const writes = [
     () => registry.update('kind', 'x', 'another'),
@@ -88,7 +88,7 @@ test('owners whose opening is cut off are given back', async () => {
 });
 
 test('names of owners that are closed after a cut are freed', async () => {
-  await using registry = await Registry.open({ shards: 1 });
+  await using registry = await Registry.open({ shards: 1, alarmedPercentMax: 100 });
   const globals = { registry, owner: registry.owner(), n: 0 };
   const code = 'for (;;) registry.register("kind", String(n++ % 500), { owner, config: n }).unregister()';
   await cutOff(600, code, globals, () => {
@@ -102,7 +102,7 @@ test('names of owners that are closed after a cut are freed', async () => {
 });
 
 test('an unregistration that ends in BUSY leaves the signal and the owner as they were', async () => {
-  await using registry = await Registry.open({ shards: 1 });
+  await using registry = await Registry.open({ shards: 1, alarmedPercentMax: 100 });
   await using other = await Thread.start(registry.handle);
   await other.run(({ registry }) => void registry.register('kind', 'other'));
   const { slot, epoch } = registry.whereis('kind', 'other')!.owner;
@@ -129,7 +129,7 @@ test('an unregistration that ends in BUSY leaves the signal and the owner as the
 });
 
 test('a death that is told when the row is dead, free, or another tenant’s changes nothing', async () => {
-  await using registry = await Registry.open({ shards: 1 });
+  await using registry = await Registry.open({ shards: 1, alarmedPercentMax: 100 });
   const first = new Table(registry.handle);
   const { slot, epoch } = first;
   const { owners } = first;
@@ -145,7 +145,7 @@ test('a death that is told when the row is dead, free, or another tenant’s cha
 });
 
 test('a thread whose row gets its next tenant while its end is told does not take that one along', async () => {
-  await using registry = await Registry.open({ shards: 1 });
+  await using registry = await Registry.open({ shards: 1, alarmedPercentMax: 100 });
   const teller = new Table(registry.handle);
   const victim = new Table(registry.handle);
   const { owners } = teller;

@@ -91,7 +91,7 @@ function untilDone(words: Int32Array, count: number, all: readonly Thread[]): Pr
 }
 
 test(`${rounds} rounds of ${threads} threads, one killed in every ${killEvery}th`, async () => {
-  await using registry = await Registry.open({ shards: 1 });
+  await using registry = await Registry.open({ shards: 1, alarmedPercentMax: 100 });
   const words = new Int32Array(new SharedArrayBuffer(Word.count * 4));
   const all = Array.from({ length: threads }, (_, n) => new Thread(registry, n, words));
   let [events, overlapping, cut] = [0, 0, 0];

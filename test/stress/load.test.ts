@@ -22,7 +22,7 @@ for (const { name, options, config } of [
   { name: 'memory', options: { shards: 1, valueBytesPerShardMax: 1 << 18 }, config: 'large'.repeat(4_000) },
 ]) {
   test(`three threads and not enough ${name}: who is refused has lost nothing`, async () => {
-    await using registry = await Registry.open(options);
+    await using registry = await Registry.open({ ...options, alarmedPercentMax: 100 });
     await using pool = poolOf(registry, 3);
     const tasks = [1, 2, 3].map((n) => ({ seed: seed + n, names: 60, operations: 20_000, config }));
     const results: FillResult[] = await Promise.all(tasks.map((task) => pool.run(task, { name: 'fill' })));
@@ -37,7 +37,7 @@ for (const { name, options, config } of [
 
 test('a registry is closed while all threads work: each is told so, by its next call', async () => {
   for (let round = 0; round < 10; round++) {
-    const registry = await Registry.open({ shards: 2 });
+    const registry = await Registry.open({ shards: 2, alarmedPercentMax: 100 });
     await using pool = poolOf(registry, 3);
     const started = new Int32Array(new SharedArrayBuffer(4));
     const tasks = [1, 2, 3].map((n) => pool.run({ seed: seed + n + 10 * round, started }, { name: 'untilClosed' }));
@@ -51,7 +51,7 @@ test('a registry is closed while all threads work: each is told so, by its next 
 });
 
 test('200,000 names are registered by two threads while two others look for them', async () => {
-  await using registry = await Registry.open({ shards: 4 });
+  await using registry = await Registry.open({ shards: 4, alarmedPercentMax: 100 });
   await using pool = poolOf(registry, 4);
   const perInserter = 100_000;
   const told = new Int32Array(new SharedArrayBuffer(8));
@@ -76,8 +76,8 @@ test('200,000 names are registered by two threads while two others look for them
 });
 
 test('two registries in one process do not know of each other', async () => {
-  await using one = await Registry.open({ shards: 1 });
-  await using other = await Registry.open({ shards: 1 });
+  await using one = await Registry.open({ shards: 1, alarmedPercentMax: 100 });
+  await using other = await Registry.open({ shards: 1, alarmedPercentMax: 100 });
   await using poolOne = poolOf(one, 2);
   await using poolOther = poolOf(other, 2);
   const run = (pool: Piscina, n: number, config: string): Promise<FillResult> =>

@@ -22,7 +22,7 @@ for (const { shards, names } of [
   { shards: 16, names: 400 },
 ]) {
   test(`two writers and two readers of ${names} names in ${shards} shards`, async () => {
-    await using registry = await Registry.open({ shards });
+    await using registry = await Registry.open({ shards, alarmedPercentMax: 100 });
     await using pool = createPool(registry, {
       filename: fileURLToPath(new URL('./tasks/torn-reads.ts', import.meta.url)),
       threads: 4,

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import {
   type ControlMap,
+  CounterRow,
+  Counters,
   Header,
   KindRow,
   LINE_WORDS,
@@ -10,6 +12,7 @@ import {
   Record,
   Shard,
 } from '../../src/shared/layout.ts';
+import { Monitor } from '../../src/shared/monitor-layout.ts';
 import { indexSize, indexStart } from '../../src/shared/name-index.ts';
 import type { TableBuffers } from '../../src/shared/table.ts';
 
@@ -30,6 +33,8 @@ const regionNames = [
   'threads',
   'owners',
   'kinds',
+  'monitors',
+  'counters',
   'records',
   'index',
   'pageTable',
@@ -69,6 +74,8 @@ export function regionsOf({ control, shards }: TableBuffers, map: ControlMap): R
     threads: [words.subarray(map.threads, map.owners)],
     owners: [words.subarray(map.owners, map.kinds)],
     kinds: [words.subarray(map.kinds, map.kinds + 3 * KindRow.words)],
+    monitors: shards.map((_, n) => words.subarray(map.monitor(n), map.monitor(n) + Monitor.writes)),
+    counters: [words.subarray(map.counters, map.counters + Counters.words + 4 * CounterRow.words)],
     records: perShard.map(({ records }) => records),
     index: perShard.map(({ index }) => index),
     pageTable: perShard.map(({ pageTable }) => pageTable),

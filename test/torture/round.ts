@@ -56,7 +56,7 @@ export class Round {
   /** Kills so many threads; fewer when something is wrong or the signal says so. What it finds is in the tally. */
   static async run(plan: RoundPlan): Promise<void> {
     const { tally, options } = plan;
-    await using registry = await Registry.open({ shards: options.shards });
+    await using registry = await Registry.open({ shards: options.shards, alarmedPercentMax: 100 });
     tally.probe.attached(registry.handle);
     const round = new Round(plan, registry);
     const watch = setInterval(() => round.#look(), lookEveryMs);

@@ -32,7 +32,8 @@ function registerInTheEnd(registry: Registry, id: string): void {
       registry.register('kind', id);
       return true;
     } catch (error) {
-      if ((error as RegistryError).code !== 'BUSY') throw error;
+      const { code } = error as RegistryError; // or refused, as the only shard is alarmed
+      if (code !== 'BUSY' && code !== 'ADMISSION_REFUSED') throw error;
       return false;
     }
   });

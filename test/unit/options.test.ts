@@ -20,6 +20,9 @@ const bounds: Required<{ [Name in keyof RegistryOptions]: [min: number, max: num
   threadsMax: [1, limits.threadsMax],
   ownersMax: [0, limits.ownersMax],
   messageBytesMax: [1, limits.messageBytesMax],
+  alarmLockWaitMs: [1, limits.alarmMsMax],
+  alarmWriteMeanMs: [1, limits.alarmMsMax],
+  alarmedPercentMax: [0, 100],
 };
 
 for (const [name, [min, max]] of Object.entries(bounds)) {

@@ -8,7 +8,7 @@ import { Thread } from '../../support/threads.ts';
 const tell = (message: unknown) => process.send?.(message);
 const told = () => new Promise((resolve) => process.once('message', resolve));
 
-const registry = await Registry.open({ shards: 1 });
+const registry = await Registry.open({ shards: 1, alarmedPercentMax: 100 });
 const workers = await Promise.all([Thread.start(registry.handle), Thread.start(registry.handle)]);
 const mine = registry.register('kind', 'of the main thread', { config: 0 });
 const failures: string[] = [];

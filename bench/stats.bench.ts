@@ -1,0 +1,41 @@
+import { encodeConfig, Registry } from '../src/engine/index.ts';
+import { ANY } from '../src/shared/shard.ts';
+import type { Context } from './lib/benchmark.ts';
+import { draw, hotNames, kind, makeNames, sampleConfig } from './lib/fixtures.ts';
+import { Internals } from './lib/internals.ts';
+import { ratioAtMost } from './lib/rows.ts';
+import { loop } from './lib/sampler.ts';
+
+export const name = 'stats';
+export const summary = 'what counting and timing writes costs them';
+
+export async function run(context: Context): Promise<void> {
+  const { effort, rows, resources } = context;
+  const registry = resources.use(await Registry.open());
+  const names = makeNames(effort.size(10_000, 1_000));
+  for (const id of names) registry.register(kind, id, { config: sampleConfig });
+  const hot = draw(names, hotNames, 1);
+  const encoded = encodeConfig(sampleConfig);
+
+  const counting = resources.use(new Internals(registry)).table;
+  const silent = resources.use(new Internals(registry)).table;
+  for (const shard of silent.shards) shard.timer = undefined;
+  const kindId = counting.kinds.find(kind);
+  const write = (table: typeof counting, id: string): number => {
+    const { key } = table;
+    key.encode(kindId, id);
+    return table.shards[table.shardOf(key.hash)].update(key, ANY, encoded);
+  };
+  const counted = loop('a locked write, counted and timed', hotNames, () => {
+    let sum = 0;
+    for (let n = 0; n < hotNames; n++) sum += 1 + write(counting, hot[n]);
+    return sum;
+  });
+  const uncounted = loop('a locked write, neither', hotNames, () => {
+    let sum = 0;
+    for (let n = 0; n < hotNames; n++) sum += 1 + write(silent, hot[n]);
+    return sum;
+  });
+  const figures = await context.measure('writes', [counted, uncounted]);
+  rows.times(figures, counted, uncounted, { goal: ratioAtMost(1.05), headline: true });
+}

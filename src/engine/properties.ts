@@ -1,0 +1,119 @@
+import { inspect } from 'node:util';
+import { encodeConfig, type JsonInput, type JsonValue } from '../shared/codec.ts';
+import { RegistryError } from '../shared/errors.ts';
+import { InternalKind } from '../shared/internal-kinds.ts';
+import { Header } from '../shared/layout.ts';
+import { Outcome } from '../shared/shard-mutations.ts';
+import type { Table } from '../shared/table.ts';
+import type { OwnerInfo } from './entry.ts';
+import { ownerDead, tableFull } from './errors.ts';
+import type { Owner } from './owner.ts';
+import { Registration, type RegistrationHost } from './registration.ts';
+
+/** What an owner says of itself, as any thread reads it. Each call reads shared memory anew. All properties of an owner are
+ *  one entry, `<slot>.<epoch>`: so a change is one commit, and they end with the owner. */
+export class PropertiesView {
+  readonly #table: Table;
+  readonly #id: string;
+
+  /** @internal */
+  constructor(table: Table, { slot, epoch }: Pick<OwnerInfo, 'slot' | 'epoch'>) {
+    this.#table = table;
+    this.#id = `${slot}.${epoch}`;
+  }
+
+  /** A property's value; undefined when there is none, or the owner has ended. @throws {RegistryError} `CLOSED` */
+  get(key: string): JsonValue | undefined {
+    const all = this.#read();
+    return Object.hasOwn(all, key) ? all[key] : undefined;
+  }
+
+  /** All properties, as they stood together at one moment. @throws {RegistryError} `CLOSED` */
+  entries(): [key: string, value: JsonValue][] {
+    return Object.entries(this.#read());
+  }
+
+  #read(): { [key: string]: JsonValue } {
+    const table = this.#table;
+    if (table.closed) throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
+    table.key.encode(InternalKind.properties, this.#id);
+    const reader = table.readers[table.shardOf(table.key.hash)];
+    return reader.read(table.key) === 0 ? {} : JSON.parse(reader.text ?? '{}');
+  }
+}
+
+/** The properties of an owner, in the hands of its thread, which alone writes them. */
+export class Properties extends PropertiesView {
+  readonly #table: Table;
+  readonly #owner: Owner;
+  readonly #isThread: boolean;
+
+  /** @internal Made by `owner.properties` and `registry.properties`. */
+  constructor(table: Table, owner: Owner) {
+    super(table, owner);
+    this.#table = table;
+    this.#owner = owner;
+    this.#isThread = owner.slot === table.slot;
+  }
+
+  /** Sets a property: any JSON value. All of an owner's together take `configBytesMax` at most.
+   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_CONFIG`, `CONFIG_TOO_LARGE`, `OWNER_DEAD`, `TABLE_FULL`, `CLOSED`, `BUSY` */
+  set(key: string, value: JsonInput): void {
+    if (typeof key !== 'string' || key === '') {
+      throw new RegistryError(
+        'INVALID_NAME',
+        `a property's key is a string with at least one character, not ${inspect(key)}`,
+      );
+    }
+    // By itself: JSON would leave a function out of an object and say nothing.
+    const plain = JSON.parse(encodeConfig(value).text);
+    this.#write(new Map<string, unknown>(this.entries()).set(key, plain));
+  }
+
+  /** Removes a property. @returns whether there was one. @throws {RegistryError} as `set` does */
+  delete(key: string): boolean {
+    const all = new Map<string, unknown>(this.entries());
+    if (!all.delete(key)) return false;
+    this.#write(all);
+    return true;
+  }
+
+  /** Another owner's, in whichever thread: `entry.owner` says whose an entry is. */
+  of(owner: OwnerInfo): PropertiesView {
+    return new PropertiesView(this.#table, owner);
+  }
+
+  #write(all: ReadonlyMap<string, unknown>): void {
+    const table = this.#table;
+    const owner = this.#owner;
+    const id = `${owner.slot}.${owner.epoch}`;
+    const config = encodeConfig(Object.fromEntries(all) as JsonInput);
+    const max = table.control[Header.configBytesMax];
+    if (config.byteLength > max) {
+      throw new RegistryError(
+        'CONFIG_TOO_LARGE',
+        `the properties of owner ${id} take ${config.byteLength} bytes; configBytesMax is ${max}`,
+      );
+    }
+    if (!owner.alive) throw ownerDead('properties of owner', id);
+    table.key.encode(InternalKind.properties, id);
+    const shardNumber = table.shardOf(table.key.hash);
+    const shard = table.shards[shardNumber];
+    // As a registration: an owner that closes in good order frees it.
+    owner.registers();
+    try {
+      const outcome = shard.register(table.key, owner.slot, owner.epoch, config, true);
+      if (outcome === Outcome.full) throw tableFull('register', 'properties of owner', id, shard);
+      if (!owner.alive) {
+        shard.sweepRecord(shard.record, shard.born);
+        throw ownerDead('properties of owner', id);
+      }
+      if (!this.#isThread) owner.track(new Registration(nobodysHost, '', id, shardNumber, shard.record, shard.born));
+    } finally {
+      owner.registered();
+    }
+  }
+}
+
+/** Nobody gets this registration into his hands. */
+const nobodysHost: RegistrationHost = { update: () => 0, remove: () => false, isActive: () => false };
