@@ -129,7 +129,8 @@ export class Bindings {
   }
 
   #resolve(kind: string | number, id: string): SharedEntry | undefined {
-    return this.#parts.resolver.resolve(kind, id);
+    const { resolver } = this.#parts;
+    return typeof kind === 'number' ? resolver.resolveInternal(kind, id) : resolver.resolve(kind, id);
   }
 
   #registered(kind: string, id: string): SharedEntry {

@@ -40,10 +40,18 @@ export class Resolver {
     this.#nobody = new SharedOwner(open, Header.state, Header.state, RegistryState.open);
   }
 
-  /** `kind` by its name, or one of the registry's own by its number.
-   *  @returns what a name stands for, to be kept and checked; undefined when it is absent and that cannot be kept. */
-  resolve(kind: string | number, id: string): SharedEntry | undefined {
-    const shard = this.#shardOf(kind, id);
+  /** @returns what a name stands for, to be kept and checked; undefined when it is absent and that cannot be kept. */
+  resolve(kind: string, id: string): SharedEntry | undefined {
+    return this.#resolve(this.#table.kinds.find(kind), kind, id);
+  }
+
+  /** The same of an `InternalKind`, which has no name. */
+  resolveInternal(kindId: number, id: string): SharedEntry | undefined {
+    return this.#resolve(kindId, '', id);
+  }
+
+  #resolve(kindId: number, kind: string, id: string): SharedEntry | undefined {
+    const shard = this.#shardOf(kindId, id);
     if (shard === undefined) return undefined;
     const { reader } = shard;
     for (let retries = 0; retries < limits.readRetriesMax; retries++) {
@@ -55,7 +63,7 @@ export class Resolver {
       if (record === 0) {
         if (inserts & 1) return undefined;
         const proof = { sequence: inserts, wraps, versionAt: 0, version: 0, born: 0 };
-        return new SharedEntry(this.#nameOf(kind), id, -1, undefined, this.#nobody, shard.absences, proof);
+        return new SharedEntry(kind, id, -1, undefined, this.#nobody, shard.absences, proof);
       }
       const { version, text, born, memory } = reader;
       const owner = this.owner(reader.owner, reader.ownerEpoch);
@@ -63,29 +71,26 @@ export class Resolver {
       // The owner's words were read last: if it has died since, they may be those of its slot's next tenant.
       if (!this.#table.owners.alive(reader.owner, reader.ownerEpoch)) continue;
       const proof = { sequence, wraps, versionAt: record * Record.words + Record.version, version, born };
-      const name = this.#nameOf(kind);
-      return new SharedEntry(name, id, versionToken(record, version), text, owner, shard.entries, proof);
+      return new SharedEntry(kind, id, versionToken(record, version), text, owner, shard.entries, proof);
     }
     throw corrupt(`the owner of a name of kind ${kind} changes without end`);
   }
 
   /** Whether a name is registered: no value is copied. */
   has(kind: string, id: string): boolean {
-    const shard = this.#shardOf(kind, id);
+    const shard = this.#shardOf(this.#table.kinds.find(kind), id);
     return shard !== undefined && shard.reader.find(this.#table.key) !== 0;
   }
 
   /** The shard a name lives in; undefined when no name of its kind was ever registered. */
-  #shardOf(kind: string | number, id: string): ShardView | undefined {
+  #shardOf(kindId: number, id: string): ShardView | undefined {
     const table = this.#table;
-    const kindId = typeof kind === 'number' ? kind : table.kinds.find(kind);
     table.key.encode(kindId, id);
     return kindId === 0 ? undefined : this.#shards[table.shardOf(table.key.hash)];
   }
 
   /** The registry's own kinds have no names. */
-  #nameOf(kind: string | number): string {
-    if (typeof kind === 'string') return kind;
+  #nameOf(kind: number): string {
     return isInternal(kind) ? '' : this.#table.kinds.name(kind);
   }
 
