@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { root, run } from './run.ts';
+import { cachedInstall } from './cached-install.ts';
 
 /** What `--node` takes: exact versions, so that the tests of one commit run with the same Node.js everywhere. */
 const versions: Readonly<Record<string, string>> = { 26: '26.10.0' };
@@ -14,27 +12,10 @@ const versions: Readonly<Record<string, string>> = { 26: '26.10.0' };
 export async function nodeOf(major: string): Promise<string> {
   const version = versions[major];
   if (version === undefined) throw new Error(`--node takes ${Object.keys(versions).join(' or ')}`);
-  const cache = path.join(root, 'node_modules/.cache/rollcall');
-  const home = path.join(cache, `node-${version}`);
   const name = packageName();
-  const executable = process.platform === 'win32' ? 'bin/node.exe' : 'bin/node';
-  const node = path.join(home, 'node_modules', name, executable);
-  if (existsSync(node)) return node;
-
-  // Installed beside its place and then moved there: an install that is broken off leaves nothing that looks whole.
-  await mkdir(cache, { recursive: true });
-  const temporary = await mkdtemp(`${home}-`);
-  try {
-    // The package of this platform alone is the executable: the package `node` would have a script fetch the same.
-    const options = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund'];
-    await run('npm', ['install', '--prefix', temporary, ...options, `${name}@${version}`]);
-    await rename(temporary, home).catch((error: unknown) => {
-      if (!existsSync(node)) throw error; // another run was faster
-    });
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
-  return node;
+  const executable = `node_modules/${name}/${process.platform === 'win32' ? 'bin/node.exe' : 'bin/node'}`;
+  // The package of this platform alone is the executable: the package `node` would have a script fetch the same.
+  return path.join(await cachedInstall(`node-${version}`, [`${name}@${version}`], executable), executable);
 }
 
 function packageName(): string {

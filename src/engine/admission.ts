@@ -3,6 +3,7 @@ import { RegistryError } from '../shared/errors.ts';
 import { limits } from '../shared/limits.ts';
 import { quote } from '../shared/name-key.ts';
 
+/** Whether new names are taken. */
 export type AdmissionState = 'open' | 'closed';
 
 /**
@@ -18,6 +19,7 @@ export class Admission {
     this.#contention = contention;
   }
 
+  /** What holds now, by override or by the alarms. */
   get state(): AdmissionState {
     return isAdmissionClosed(this.#contention.admission) ? 'closed' : 'open';
   }

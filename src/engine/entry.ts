@@ -203,6 +203,7 @@ export class SharedEntry implements Entry {
     return { kind: this.kind, id: this.id, config: this.config, version: this.version, owner: this.owner };
   }
 
+  /** @internal For `console.log`. */
   [inspect.custom](): object {
     return this.toJSON();
   }

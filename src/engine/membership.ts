@@ -45,10 +45,12 @@ export class Membership implements Disposable {
     return this.#registration.unregister();
   }
 
+  /** For `using`. */
   [Symbol.dispose](): void {
     this.leave();
   }
 
+  /** @internal For `console.log`. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
     const { group, active } = this;
     return show('Membership', { group, active }, options);

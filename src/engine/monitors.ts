@@ -11,6 +11,7 @@ export type MonitorTarget =
   | { readonly slot: number; readonly epoch: number }
   | { readonly kind: string; readonly id: string };
 
+/** How something is monitored. */
 export interface MonitorOptions<Tag> {
   /** Comes back with the news: what tells one monitor from another. */
   readonly tag?: Tag;
@@ -77,6 +78,7 @@ export class Monitor<Tag = undefined> implements Disposable {
     this.#forget(this);
   }
 
+  /** For `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

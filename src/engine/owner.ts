@@ -32,6 +32,7 @@ export class Owner implements Disposable {
     this.#life = life;
   }
 
+  /** Whether neither it nor its thread has ended. */
   get alive(): boolean {
     return this.#table.owners.alive(this.slot, this.epoch);
   }
@@ -66,10 +67,12 @@ export class Owner implements Disposable {
     if (this.#table.owners.epoch(this.slot) === this.epoch + 1) this.#table.requestSweep();
   }
 
+  /** For `using`. */
   [Symbol.dispose](): void {
     this.close();
   }
 
+  /** @internal For `console.log`. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
     const { slot, epoch, alive } = this;
     return show('Owner', { slot, epoch, alive }, options);

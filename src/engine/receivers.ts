@@ -85,6 +85,7 @@ export class Receiver implements Disposable {
     this.#close(this);
   }
 
+  /** For `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

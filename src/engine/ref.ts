@@ -39,6 +39,7 @@ export class Ref<Config = JsonValue> {
     return this.#answer?.found as Entry<Config> | undefined;
   }
 
+  /** @internal For `console.log`. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
     const { kind, id } = this;
     return show('Ref', { kind, id, current: valueOrCode(() => this.current()) }, options);

@@ -62,14 +62,17 @@ export class Registration implements Disposable, AsyncDisposable {
     return removed;
   }
 
+  /** For `using`. */
   [Symbol.dispose](): void {
     this.unregister();
   }
 
+  /** For `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.unregister();
   }
 
+  /** @internal For `console.log`. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
     const { kind, id, active } = this;
     return show('Registration', { kind, id, active }, options);

@@ -382,14 +382,17 @@ export class Registry implements Disposable, AsyncDisposable {
     return this.#closing;
   }
 
+  /** For `using`. */
   [Symbol.dispose](): void {
     void this.close();
   }
 
+  /** For `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
+  /** @internal For `console.log`. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
     const { closed } = this;
     const what = closed ? { closed } : { closed, opener: this.#opener, names: valueOrCode(() => this.count()) };

@@ -67,15 +67,18 @@ export class StateIterator<T> implements AsyncIterableIterator<T, undefined>, As
     return result;
   }
 
+  /** Ends it; a `break` of a `for await` does so. */
   return(): Promise<IteratorResult<T, undefined>> {
     this.#finish();
     return Promise.resolve(done);
   }
 
+  /** Itself: one loop goes through it. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
+  /** For `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#finish();
   }

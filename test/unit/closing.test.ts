@@ -124,7 +124,8 @@ test('statistics can be read after the close: they are those of the end', async 
     for (let n = 0; n < 10; n++) own.register('server', `${n}`);
     own.unregister('server', '0');
     await own.close();
-    const sum = (key: 'registrations' | 'removals' | 'swept') => own.partitionStats().reduce((all, one) => all + one[key], 0);
+    const sum = (key: 'registrations' | 'removals' | 'swept') =>
+      own.partitionStats().reduce((all, one) => all + one[key], 0);
     assert.is(own.partitionStats().length, 2);
     // The coordinator may have swept what a thread left.
     assert.equal([sum('registrations'), sum('removals') - sum('swept')], [10, 1]);
