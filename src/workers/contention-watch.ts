@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RecentContention } from '../shared/contention.ts';
 import { type Counts, countsSince, meanOf, quantileOf, readCounts, tickNs } from '../shared/histogram.ts';
 import { limits } from '../shared/limits.ts';
+import { holderOf } from '../shared/lock.ts';
 import { AlarmReason, Monitor } from '../shared/monitor-layout.ts';
 import type { Table } from '../shared/table.ts';
 
@@ -26,6 +27,8 @@ interface ShardWatch {
   lock: number;
   takings: number;
   heldMs: number;
+  /** Held for so long, its holder is asked for it (again). */
+  askAtMs: number;
   /** Looks in a row without a figure near its threshold. */
   calmLooks: number;
 }
@@ -38,17 +41,21 @@ interface ShardWatch {
  */
 export class ContentionWatch {
   readonly #table: Table;
+  readonly #askBack: (slot: number) => void;
   readonly #shards: readonly ShardWatch[];
   #lookedMs = 0;
   #looks = 0;
   /** How long more shards have been alarmed than may be. */
   #mostAlarmedMs = 0;
 
-  constructor(table: Table) {
+  /** @param askBack asks a living thread for a lock it may have abandoned. Those who wait do so, too; but when new names are
+   *    refused because of that very lock, there may be nobody who waits. */
+  constructor(table: Table, askBack: (slot: number) => void) {
     this.#table = table;
+    this.#askBack = askBack;
     this.#shards = table.shards.map((_, n) => {
       const reading = this.#read(n);
-      return { since: reading, later: reading, lock: 0, takings: 0, heldMs: 0, calmLooks: 0 };
+      return { since: reading, later: reading, lock: 0, takings: 0, heldMs: 0, askAtMs: limits.lockSuspectMs, calmLooks: 0 };
     });
   }
 
@@ -111,6 +118,11 @@ export class ContentionWatch {
     watch.heldMs = sameHolding ? watch.heldMs + elapsedMs : 0;
     watch.lock = lock;
     watch.takings = takings;
+    if (!sameHolding) watch.askAtMs = limits.lockSuspectMs;
+    else if (watch.heldMs >= watch.askAtMs) {
+      watch.askAtMs = watch.heldMs + limits.lockSuspectMs;
+      this.#askBack(holderOf(lock));
+    }
 
     const { since } = watch;
     const nothingNew = since.complete && since.takings === takings;

@@ -51,7 +51,7 @@ export class Coordinator {
     this.#survive(() => table.recoverFromPredecessor());
     this.#checkThreads();
     void this.#hearRequests();
-    void new ContentionWatch(table).run();
+    void new ContentionWatch(table, (slot) => this.#askBack(slot)).run();
   }
 
   /** Threads ask in shared memory, as they may not come to their event loop to say it over a socket. */
