@@ -145,8 +145,15 @@ export const messageMutants: readonly Mutant[] = [
   {
     name: 'who finds the bell asleep wakes nobody',
     file: 'shared/bell.ts',
-    find: '  if (Atomics.compareExchange(words, at, BellState.asleep, BellState.awake) === BellState.asleep) wake(words, at);',
-    replace: '  Atomics.compareExchange(words, at, BellState.asleep, BellState.awake);',
+    find: `!== BellState.asleep) return;
+  Atomics.notify(words, at);`,
+    replace: '!== BellState.asleep) return;',
+  },
+  {
+    name: 'who buries a thread leaves the bells as they are, and only notifies',
+    file: 'shared/bell.ts',
+    find: '  Atomics.store(words, at, BellState.awake);\n',
+    replace: '',
   },
   {
     name: 'who buries a thread wakes nobody',

@@ -307,9 +307,12 @@ test('at most so many wait for room in one ring', async () => {
     registry.messages.receive(() => {});
     registry.register('server', 'x');
   });
-  thread.send(() => {
+  const blocked = new Int32Array(new SharedArrayBuffer(4));
+  thread.send((_, blocked) => {
+    Atomics.store(blocked, 0, 1);
     for (;;);
-  });
+  }, blocked);
+  await until('it reads no more', () => Atomics.load(blocked, 0) === 1);
   const outcomes: Promise<string>[] = [];
   for (let n = 0; n < limits.waitingMax + 10; n++) {
     outcomes.push(
