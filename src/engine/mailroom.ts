@@ -35,6 +35,8 @@ export interface MailroomHost {
   afterDrain(): void;
   /** All that a sender had sent is delivered, and it has ended. */
   senderEnded(end: ReceivingEnd): void;
+  /** Whether the thread has to stay alive for what may come. */
+  keepsAlive(): boolean;
   /** The registry was closed, or its memory is corrupt: nothing more comes. */
   closed(): void;
 }
@@ -64,7 +66,6 @@ export class Mailroom {
   #lingerBackOff = 0;
   #turnEndsMs = 0;
   #exhausted = false;
-  #holds = 0;
   #held = false;
   #alive: NodeJS.Timeout | undefined;
   #looks = false;
@@ -150,7 +151,7 @@ export class Mailroom {
     return () => {
       const at = queue.indexOf(waiting);
       if (at !== -1) queue.splice(at, 1);
-      if (at === 0) this.listen(); // the next may fit
+      this.listen(); // the next may fit
     };
   }
 
@@ -179,20 +180,14 @@ export class Mailroom {
     void Promise.resolve().then(() => this.#wake());
   }
 
-  /** Keeps the thread alive until `release` was called as often. Something is expected soon. */
-  hold(): void {
-    this.#holds++;
+  /** The same when something is expected soon. */
+  expectMail(): void {
     if (this.#polls || !this.#waits || this.#lingerSkips === 0) {
       this.listen();
       return;
     }
     this.#lingerSkips--; // it sleeps, and will be rung
     if (!this.#held) void Promise.resolve().then(() => this.#keepAlive());
-  }
-
-  release(): void {
-    this.#holds--;
-    this.listen();
   }
 
   #wake(): void {
@@ -286,7 +281,7 @@ export class Mailroom {
 
   /** A timer that never comes, as a wait for a bell keeps no thread alive. */
   #keepAlive(): void {
-    const holds = this.#holds > 0;
+    const holds = this.#waiting.size > 0 || this.#host.keepsAlive();
     if (holds === this.#held || this.#ended) return;
     this.#held = holds;
     this.#alive ??= setInterval(() => {}, TIMER_MS_MAX);
