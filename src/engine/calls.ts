@@ -45,6 +45,11 @@ export class Calls {
     this.#endings = endings;
   }
 
+  /** How many wait. */
+  get size(): number {
+    return this.#pending.size;
+  }
+
   /** A number for the next call, which no call that waits has.
    *  @throws {RegistryError} `MAILBOX_FULL` */
   number(): number {
@@ -72,7 +77,7 @@ export class Calls {
     const { slot, epoch } = owner;
     this.#pending.set(call, { call, slot, epoch, what, deadlineMs, resolve, reject, cancel, signal, onAbort });
     signal?.addEventListener('abort', onAbort, { once: true });
-    this.#mailroom.hold();
+    this.#mailroom.expectMail();
     this.#endings.listen(this.#onEnding);
     this.#earliestMs = Math.min(this.#earliestMs, deadlineMs);
     if (this.#earliestMs < this.#timerAtMs) this.#armLater();
@@ -94,7 +99,7 @@ export class Calls {
     if (pending === undefined) return undefined;
     this.#pending.delete(call);
     pending.signal?.removeEventListener('abort', pending.onAbort);
-    this.#mailroom.release();
+    this.#mailroom.listen(); // the thread need not stay for it
     if (this.#pending.size === 0) this.#endings.forget(this.#onEnding);
     return pending;
   }

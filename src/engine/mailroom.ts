@@ -1,5 +1,5 @@
 import { BellState } from '../shared/bell.ts';
-import { corrupt, RegistryError } from '../shared/errors.ts';
+import { corrupt, isCorrupt, RegistryError } from '../shared/errors.ts';
 import type { ReceivingEnd, SendingEnd } from '../shared/lanes.ts';
 import { limits } from '../shared/limits.ts';
 import type { Deliver } from '../shared/mailbox.ts';
@@ -35,7 +35,9 @@ export interface MailroomHost {
   afterDrain(): void;
   /** All that a sender had sent is delivered, and it has ended. */
   senderEnded(end: ReceivingEnd): void;
-  /** The registry was closed. */
+  /** Whether the thread has to stay alive for what may come. */
+  keepsAlive(): boolean;
+  /** The registry was closed, or its memory is corrupt: nothing more comes. */
   closed(): void;
 }
 
@@ -64,7 +66,7 @@ export class Mailroom {
   #lingerBackOff = 0;
   #turnEndsMs = 0;
   #exhausted = false;
-  #holds = 0;
+  #held = false;
   #alive: NodeJS.Timeout | undefined;
   #looks = false;
 
@@ -149,7 +151,7 @@ export class Mailroom {
     return () => {
       const at = queue.indexOf(waiting);
       if (at !== -1) queue.splice(at, 1);
-      if (at === 0) this.listen(); // the next may fit
+      this.listen(); // the next may fit
     };
   }
 
@@ -178,15 +180,14 @@ export class Mailroom {
     void Promise.resolve().then(() => this.#wake());
   }
 
-  /** Keeps the thread alive until `release` was called as often. */
-  hold(): void {
-    this.#holds++;
-    this.listen();
-  }
-
-  release(): void {
-    this.#holds--;
-    this.listen();
+  /** The same when something is expected soon. */
+  expectMail(): void {
+    if (this.#polls || !this.#waits || this.#lingerSkips === 0) {
+      this.listen();
+      return;
+    }
+    this.#lingerSkips--; // it sleeps, and will be rung
+    if (!this.#held) void Promise.resolve().then(() => this.#keepAlive());
   }
 
   #wake(): void {
@@ -201,6 +202,10 @@ export class Mailroom {
     let again = true;
     try {
       again = this.#work() || !this.#sleep();
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      warnOfCorruption(error);
+      this.#host.closed(); // nothing can be believed any more
     } finally {
       this.#polls = again && !this.#ended;
       if (this.#polls) setImmediate(this.#turn);
@@ -218,11 +223,9 @@ export class Mailroom {
       if (this.#lingers) this.#lingerBackOff = 0;
       this.#mailAtMs = now;
       this.#lingers = false;
-      return true;
-    }
-    for (const end of this.#table.mailbox.freeLanesOfTheDead()) this.#host.senderEnded(end);
+    } else for (const end of this.#table.mailbox.freeLanesOfTheDead()) this.#host.senderEnded(end);
     this.#keepAlive();
-    return this.#linger(now);
+    return this.#exhausted || this.#linger(now);
   }
 
   /**
@@ -276,12 +279,14 @@ export class Mailroom {
     return true;
   }
 
+  /** A timer that never comes, as a wait for a bell keeps no thread alive. */
   #keepAlive(): void {
-    if (this.#holds > 0) this.#alive ??= setInterval(() => {}, TIMER_MS_MAX);
-    else if (this.#alive !== undefined) {
-      clearInterval(this.#alive);
-      this.#alive = undefined;
-    }
+    const holds = this.#waiting.size > 0 || this.#host.keepsAlive();
+    if (holds === this.#held || this.#ended) return;
+    this.#held = holds;
+    this.#alive ??= setInterval(() => {}, TIMER_MS_MAX);
+    if (holds) this.#alive.ref();
+    else this.#alive.unref();
   }
 
   get ended(): boolean {

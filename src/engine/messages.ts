@@ -81,6 +81,7 @@ export class Messages {
         this.#contexts.delete(end);
         this.#services.cancelAll(end);
       },
+      keepsAlive: () => this.#calls.size > 0 || this.#receivers.keepAlive,
       closed: () => this.end(),
     });
     this.#calls = new Calls(host.table, this.#mailroom, host.endings);
@@ -301,7 +302,6 @@ export class Messages {
       else reject(notSent(sent, what));
     });
     if (takeBack === undefined) throw notSent(Sent.full, what);
-    this.#mailroom.hold();
     const giveUp = (reason: unknown) => {
       takeBack();
       reject(reason);
@@ -317,7 +317,6 @@ export class Messages {
       });
     }
     return promise.finally(() => {
-      this.#mailroom.release();
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
     });

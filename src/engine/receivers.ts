@@ -39,22 +39,21 @@ export interface Handlers {
  */
 export class Receiver implements Disposable {
   readonly #close: (receiver: Receiver) => void;
-  readonly #mailroom: Mailroom;
+  readonly #keep: (receiver: Receiver, keeps: boolean) => void;
   /** @internal */
   readonly handler: MessageHandler | CallHandler;
   /** @internal */
   readonly onError: (error: unknown) => void;
-  #holds = false;
   #closed = false;
 
   /** @internal Made by `messages.receive` and `messages.serve`. */
   constructor(
-    mailroom: Mailroom,
     handler: MessageHandler | CallHandler,
     onError: ((error: unknown) => void) | undefined,
+    keep: (receiver: Receiver, keeps: boolean) => void,
     close: (receiver: Receiver) => void,
   ) {
-    this.#mailroom = mailroom;
+    this.#keep = keep;
     this.handler = handler;
     this.onError = onError ?? warn;
     this.#close = close;
@@ -63,17 +62,13 @@ export class Receiver implements Disposable {
 
   /** It keeps the thread alive. */
   ref(): this {
-    if (this.#holds || this.#closed) return this;
-    this.#holds = true;
-    this.#mailroom.hold();
+    if (!this.#closed) this.#keep(this, true);
     return this;
   }
 
   /** It does not. */
   unref(): this {
-    if (!this.#holds) return this;
-    this.#holds = false;
-    this.#mailroom.release();
+    this.#keep(this, false);
     return this;
   }
 
@@ -100,6 +95,8 @@ export class Receivers {
   readonly #table: Table;
   readonly #mailroom: Mailroom;
   readonly #bySlot = new Map<number, Handlers>();
+  /** Those that keep the thread alive. */
+  readonly #keeping = new Set<Receiver>();
 
   constructor(table: Table, mailroom: Mailroom) {
     this.#table = table;
@@ -124,7 +121,7 @@ export class Receivers {
       throw new RegistryError('INVALID_OPTION', `this owner has a handler of ${role}s: close that one first`);
     }
     const of = handlers;
-    const receiver = new Receiver(this.#mailroom, handler, onError, (closed) => {
+    const receiver = new Receiver(handler, onError, this.#keep, (closed) => {
       signal?.removeEventListener('abort', close);
       if (of[role] === closed) of[role] = undefined;
       if (of.message !== undefined || of.call !== undefined) return;
@@ -136,6 +133,17 @@ export class Receivers {
     handlers[role] = receiver;
     owners.setReceives(slot, epoch, true); // last: who is sent something from now on has a handler for it
     return receiver;
+  }
+
+  readonly #keep = (receiver: Receiver, keeps: boolean): void => {
+    if (keeps) this.#keeping.add(receiver);
+    else this.#keeping.delete(receiver);
+    this.#mailroom.listen();
+  };
+
+  /** Whether one of them keeps the thread alive. */
+  get keepAlive(): boolean {
+    return this.#keeping.size > 0;
   }
 
   /** What handles what that owner gets, if it lives. */

@@ -23,10 +23,12 @@ export const BellState = { awake: 0, asleep: 1 } as const;
 /** Wakes the thread whose bell it is, if it sleeps. Call it after publishing. */
 export function ring(words: Int32Array, at: number): void {
   if (loadFirst(words, at) !== BellState.asleep) return; // after an atomic store, which no later load comes before
-  if (Atomics.compareExchange(words, at, BellState.asleep, BellState.awake) === BellState.asleep) wake(words, at);
+  if (Atomics.compareExchange(words, at, BellState.asleep, BellState.awake) !== BellState.asleep) return;
+  Atomics.notify(words, at);
 }
 
-/** Wakes whoever waits, whatever the bell says. */
+/** Wakes it, whatever its bell says: also one that has looked and does not wait yet, which the word keeps from it. */
 export function wake(words: Int32Array, at: number): void {
+  Atomics.store(words, at, BellState.awake);
   Atomics.notify(words, at);
 }

@@ -61,7 +61,10 @@ export class Mailbox {
   #open(thread: number, threadEpoch: number): SendingEnd {
     for (const [slot, end] of this.#sending.entries()) {
       if (end === undefined || this.#owners.epoch(slot) === end.epoch) continue;
-      this.#sending[slot] = undefined; // first: what is left is not used again
+      // First: what is left is not used again, also not to ask for room in it.
+      this.#sending[slot] = undefined;
+      this.wanting.delete(end.urgent);
+      this.wanting.delete(end.normal);
       this.#lanes.leave(end);
     }
     const end = this.#lanes.open(this.#slot, this.#epoch, thread, threadEpoch);

@@ -260,6 +260,8 @@ export class MessageExplorer {
     for (const [to, receiver] of actors.entries()) {
       const lives = this.#world.control[receiver.owners.epochAt(receiver.slot)] === receiver.epoch;
       const asleep = state[to] === 'waiting';
+      if (asleep && lives) this.#alone(receiver, { op: 'look' });
+      if (receiver.hasMail) throw new Error(`thread ${to} sleeps over its mail`);
       if (asleep && !state.includes('killed') && cut === undefined) throw new Error(`thread ${to} sleeps for ever`);
       for (const [from, sender] of actors.entries()) {
         for (const urgent of [false, true]) {

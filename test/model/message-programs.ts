@@ -84,6 +84,27 @@ export const messagePrograms: readonly MessageProgram[] = [
     threads: [[send(2, 'late')], [bury(2), reclaim(2)], [], [attach, receive(0)]],
   },
   {
+    name: 'a sender leaves after its last message | its receiver gives the lane back',
+    setup: by(0, send(1, 'before')),
+    threads: [[send(1, 'last'), bury(0)], [receive(2)]],
+  },
+  {
+    name: 'a receiver dies | a message for it | who buries it opens a lane',
+    setup: by(0, send(2, 'before')),
+    threads: [[send(2, 'late')], [bury(2), send(3, 'mine')], [], [receive(1)]],
+  },
+  {
+    name: 'lanes that were given back are opened by two for one receiver',
+    setup: [
+      ...by(0, send(4, 'of one')),
+      ...by(1, send(4, 'of the other')),
+      ...by(2, bury(0), bury(1)),
+      ...by(4, receive(2), { op: 'look' }),
+    ],
+    threads: [[], [], [send(4, 'a')], [send(4, 'b')], [receive(4)]],
+    bound: 1,
+  },
+  {
     name: 'sender and receiver are dead, and another opens the lane',
     setup: [...by(0, send(1, 'of the dead')), ...by(2, bury(0), bury(1))],
     threads: [[], [], [send(3, 'one')], [receive(1)]],
@@ -110,6 +131,7 @@ export const messageMutants: readonly Mutant[] = [
   {
     name: 'the bell is rung before the message is published',
     file: 'shared/mailbox.ts',
+    caughtBy: 'two senders open lanes to one receiver',
     find: `    writer.publish(body.byteLength, type | (body.encoding << RecordType.encodingShift), slot, epoch, call);
     ring(this.#control, this.#lanes.bellAt(lane.slot));`,
     replace: `    ring(this.#control, this.#lanes.bellAt(lane.slot));
@@ -118,18 +140,21 @@ export const messageMutants: readonly Mutant[] = [
   {
     name: 'nobody rings',
     file: 'shared/mailbox.ts',
+    caughtBy: 'two senders open lanes to one receiver',
     find: '    ring(this.#control, this.#lanes.bellAt(lane.slot));',
     replace: '',
   },
   {
     name: 'a sleeper does not look once more',
     file: 'shared/mailbox.ts',
+    caughtBy: 'two senders open lanes to one receiver',
     find: '    if (!this.#hasWork()) return true;',
     replace: '    if (true) return true;',
   },
   {
     name: 'a sleeper looks before it says that it sleeps',
     file: 'shared/mailbox.ts',
+    caughtBy: 'two senders open lanes to one receiver',
     find: `    Atomics.store(this.#control, this.bellAt, BellState.asleep);
     if (!this.#hasWork()) return true;`,
     replace: `    const work = this.#hasWork();
@@ -139,30 +164,43 @@ export const messageMutants: readonly Mutant[] = [
   {
     name: 'a sleeper does not look for new lanes',
     file: 'shared/mailbox.ts',
+    caughtBy: 'two senders open lanes to one receiver',
     find: '    if (this.#lanes.hasArrivals(this.#slot)) return true;',
     replace: '',
   },
   {
     name: 'who finds the bell asleep wakes nobody',
     file: 'shared/bell.ts',
-    find: '  if (Atomics.compareExchange(words, at, BellState.asleep, BellState.awake) === BellState.asleep) wake(words, at);',
-    replace: '  Atomics.compareExchange(words, at, BellState.asleep, BellState.awake);',
+    caughtBy: 'two senders open lanes to one receiver',
+    find: `!== BellState.asleep) return;
+  Atomics.notify(words, at);`,
+    replace: '!== BellState.asleep) return;',
+  },
+  {
+    name: 'who buries a thread leaves the bells as they are, and only notifies',
+    file: 'shared/bell.ts',
+    caughtBy: 'the first message opens a lane | receive, the sender cut off',
+    find: '  Atomics.store(words, at, BellState.awake);\n',
+    replace: '',
   },
   {
     name: 'who buries a thread wakes nobody',
     file: 'shared/mailbox.ts',
+    caughtBy: 'two messages | receive, the sender killed',
     find: 'for (let slot = 0; slot < this.#owners.threadsMax; slot++) wake(this.#control, this.#lanes.bellAt(slot));',
     replace: 'for (let slot = 0; slot < 0; slot++) wake(this.#control, this.#lanes.bellAt(slot));',
   },
   {
     name: 'who was cut off does not ring again',
     file: 'shared/mailbox.ts',
+    caughtBy: 'the first message opens a lane | receive, the sender cut off',
     find: '    if (this.#unrung === -1) return;\n    wake(',
     replace: '    if (this.#unrung > -2) return;\n    wake(',
   },
   {
     name: 'what is not rung yet is noted after it is published',
     file: 'shared/mailbox.ts',
+    caughtBy: 'the first message opens a lane | receive, the sender cut off',
     find: `    this.#unrung = lane.slot;
     writer.publish(body.byteLength, type | (body.encoding << RecordType.encodingShift), slot, epoch, call);`,
     replace: `    writer.publish(body.byteLength, type | (body.encoding << RecordType.encodingShift), slot, epoch, call);
@@ -172,6 +210,7 @@ export const messageMutants: readonly Mutant[] = [
   {
     name: 'the body is written after the record is published',
     file: 'shared/mailbox.ts',
+    caughtBy: 'two senders open lanes to one receiver',
     find: `    body.write(writer.bytes, at);
     this.#unrung = lane.slot;
     writer.publish(body.byteLength, type | (body.encoding << RecordType.encodingShift), slot, epoch, call);`,
@@ -182,6 +221,7 @@ export const messageMutants: readonly Mutant[] = [
   {
     name: 'the tail is published before the words of the record',
     file: 'shared/ring.ts',
+    caughtBy: 'two senders open lanes to one receiver',
     find: `    words[at + Entry.length] = bodyBytes;
     words[at + Entry.type] = type;`,
     replace: `    Atomics.store(words, this.#at + Ring.tail, this.#next);
@@ -191,12 +231,14 @@ export const messageMutants: readonly Mutant[] = [
   {
     name: 'the writer takes a full ring for one with room',
     file: 'shared/ring.ts',
+    caughtBy: 'more than the ring takes | receive, killed',
     find: '      if ((end - this.#head) >>> 0 > size) return -1;',
     replace: '      if ((end - this.#head) >>> 0 > 2 * size) return -1;',
   },
   {
     name: 'the reader gives records back before it reads them',
     file: 'shared/ring.ts',
+    caughtBy: 'more than the ring takes | receive, killed',
     find: '    const at = (this.#from + offset) >>> 2;\n    const length = words[at + Entry.length];',
     replace: `    Atomics.store(words, this.#at + Ring.head, this.#tail);
     const at = (this.#from + offset) >>> 2;
@@ -205,24 +247,28 @@ export const messageMutants: readonly Mutant[] = [
   {
     name: 'a record does not name where it begins',
     file: 'shared/ring.ts',
+    caughtBy: 'more than the ring takes | receive, killed',
     find: 'this.#position = (tail + skipped) | 0;',
     replace: 'this.#position = tail;',
   },
   {
     name: 'who waits for room does not say so',
     file: 'shared/ring.ts',
+    caughtBy: 'more than the ring takes | receive, killed',
     find: '    Atomics.store(this.words, this.#at + Ring.wanted, 1);\n',
     replace: '',
   },
   {
     name: 'who waits for room does not look again',
     file: 'shared/ring.ts',
+    caughtBy: 'more than the ring takes | receive, killed',
     find: 'return this.reserve(bodyBytes) !== -1;',
     replace: 'return false;',
   },
   {
     name: 'the reader looks for who waits before it makes room',
     file: 'shared/ring.ts',
+    caughtBy: 'more than the ring takes | receive, killed',
     find: `    Atomics.store(words, this.#at + Ring.head, this.#head);
     if (Atomics.load(words, this.#at + Ring.wanted) === 0) return false;`,
     replace: `    const wanted = Atomics.load(words, this.#at + Ring.wanted);
@@ -232,76 +278,63 @@ export const messageMutants: readonly Mutant[] = [
   {
     name: 'the reader makes room and does not ring',
     file: 'shared/mailbox.ts',
+    caughtBy: 'more than the ring takes | receive, killed',
     find: 'if (count > 0 && reader.release()) ring(this.#control, this.#lanes.bellAt(end.slot));',
     replace: 'if (count > 0) reader.release();',
   },
   {
     name: 'a sender does not look whose lane it has',
     file: 'shared/mailbox.ts',
+    caughtBy: 'a sender opens the lane to the next tenant of a row whose lane it had',
     find: 'if (end !== undefined && end.epoch === threadEpoch) return end;',
     replace: 'if (end !== undefined) return end;',
   },
   {
     name: 'a receiver takes lanes of the tenant before it for its own',
     file: 'shared/lanes.ts',
+    caughtBy: 'a receiver dies | a message for it',
     find: 'if (Atomics.load(words, at + Lane.receiverEpoch) !== receiverEpoch || words[at + Lane.receiver] !== receiver)',
     replace: 'if (words[at + Lane.receiver] !== receiver)',
   },
   {
     name: 'a lane is opened anew while its receiver lives',
     file: 'shared/lanes.ts',
+    caughtBy: 'a sender dies | its receiver gives the lane back',
     find: 'return !senderLives && this.#owners.epoch(receiver) !== receiverEpoch;',
     replace: 'return !senderLives;',
   },
   {
     name: 'a lane is opened anew while its sender lives',
     file: 'shared/lanes.ts',
+    caughtBy: 'a receiver dies | a message for it | who buries it',
     find: 'return !senderLives && this.#owners.epoch(receiver) !== receiverEpoch;',
     replace: 'return this.#owners.epoch(receiver) !== receiverEpoch;',
   },
   {
-    name: 'a lane is published before its words are written',
-    file: 'shared/lanes.ts',
-    find: `    Atomics.store(words, at + Lane.receiverEpoch, 0);
-    for`,
-    replace: `    Atomics.store(words, at + Lane.receiverEpoch, receiverEpoch);
-    for`,
-  },
-  {
     name: 'the receiver is not told of a new lane',
     file: 'shared/lanes.ts',
+    caughtBy: 'two senders open lanes to one receiver',
     find: 'Atomics.add(this.#control, this.#map.threads + receiver * ThreadInfo.words + ThreadInfo.lanes, 1);',
     replace: '',
   },
   {
-    name: 'the receiver is told of a new lane before it is one',
-    file: 'shared/lanes.ts',
-    find: '      let found = false;\n',
-    replace: `      let found = false;
-      Atomics.add(this.#control, this.#map.threads + receiver * ThreadInfo.words + ThreadInfo.lanes, 1);
-      if (0)`,
-  },
-  {
-    name: 'a lane that was opened and cut off is not found again',
-    file: 'shared/lanes.ts',
-    find: 'words[at + Lane.receiverEpoch] === receiverEpoch;',
-    replace: 'false;',
-  },
-  {
     name: 'a lane is given back without a look at what is in it',
     file: 'shared/mailbox.ts',
+    caughtBy: 'a sender leaves after its last message',
     find: 'if (!end.urgent.hasMore() && !end.normal.hasMore()) freed.push(end);',
     replace: 'freed.push(end);',
   },
   {
     name: 'a lane is given back while its sender lives',
     file: 'shared/mailbox.ts',
+    caughtBy: 'two messages',
     find: '      if (this.#owners.epoch(end.slot) === end.epoch) continue;\n',
     replace: '',
   },
   {
     name: 'what is in a lane is looked at before whether its sender has ended',
     file: 'shared/mailbox.ts',
+    caughtBy: 'a sender leaves after its last message',
     find: `      if (this.#owners.epoch(end.slot) === end.epoch) continue;
       if (!end.urgent.hasMore() && !end.normal.hasMore()) freed.push(end);`,
     replace: `      const more = end.urgent.hasMore() || end.normal.hasMore();
@@ -309,10 +342,26 @@ export const messageMutants: readonly Mutant[] = [
       if (!more) freed.push(end);`,
   },
   {
-    name: 'lanes are counted before the new one is one',
+    name: 'a lane is published before its words are written',
     file: 'shared/lanes.ts',
-    find: '        this.#assign(this.#at(number), sender, senderEpoch, receiver, receiverEpoch);\n        if (number > used) Atomics.store(this.#words, LanesAt.used, number);',
-    replace:
-      '        if (number > used) Atomics.store(this.#words, LanesAt.used, number);\n        this.#assign(this.#at(number), sender, senderEpoch, receiver, receiverEpoch);',
+    caughtBy: 'lanes that were given back are opened by two',
+    find: `    Atomics.store(words, at + Lane.receiverEpoch, 0);
+    for`,
+    replace: `    words[at + Lane.receiver] = receiver;
+    Atomics.store(words, at + Lane.receiverEpoch, receiverEpoch);
+    for`,
+  },
+  {
+    name: 'the receiver is told of a new lane before it is one',
+    file: 'shared/lanes.ts',
+    caughtBy: 'the first message opens a lane | receive',
+    find: `        this.#assign(this.#at(number), sender, senderEpoch, receiver, receiverEpoch);
+        if (number > used) Atomics.store(this.#words, LanesAt.used, number);
+      }
+      Atomics.add(this.#control, this.#map.threads + receiver * ThreadInfo.words + ThreadInfo.lanes, 1);`,
+    replace: `        Atomics.add(this.#control, this.#map.threads + receiver * ThreadInfo.words + ThreadInfo.lanes, 1);
+        this.#assign(this.#at(number), sender, senderEpoch, receiver, receiverEpoch);
+        if (number > used) Atomics.store(this.#words, LanesAt.used, number);
+      }`,
   },
 ];

@@ -21,6 +21,8 @@ export type MessageOperation =
   | { readonly op: 'reclaim'; readonly thread: number }
   /** What a thread does in the turns after it was cut off. */
   | { readonly op: 'ringAgain' }
+  /** Looks whether there is a message for it: `hasMail`. */
+  | { readonly op: 'look' }
   /** It takes a row, and with it another identity. */
   | { readonly op: 'attach' };
 
@@ -82,6 +84,7 @@ export class MessageActor {
   epoch = -1;
   /** Somebody has buried it. */
   buried = false;
+  hasMail = false;
   /** The operation that it is at. */
   performed = 0;
 
@@ -109,6 +112,9 @@ export class MessageActor {
         do
           yield* this.ownerTable.recoverFrom(this.slot, this.epoch); // others ask for what it abandoned, again and again
         while (this.ownerTable.lock.holder === this.slot);
+        return;
+      case 'look':
+        this.hasMail = (yield* this.#drain()) > 0;
         return;
       case 'reclaim': {
         const { slot, epoch } = this.world.actors[operation.thread];

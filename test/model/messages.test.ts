@@ -22,7 +22,9 @@ for (const program of messagePrograms) {
 for (const mutant of messageMutants) {
   test(`mutant: ${mutant.name}`, async () => {
     const broken = await loadStepped(mutant, steppedMessages);
-    const killer = messagePrograms.find((program) => {
+    const likely = messagePrograms.filter(({ name }) => name.startsWith(mutant.caughtBy as string));
+    const rest = messagePrograms.filter((program) => !likely.includes(program));
+    const killer = [...likely, ...rest].find((program) => {
       try {
         new MessageExplorer(broken, program).explore();
         return false;

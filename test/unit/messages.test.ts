@@ -1,4 +1,5 @@
 import { deepStrictEqual } from 'node:assert/strict';
+import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Address, Registry, RegistryError } from '../../src/engine/index.ts';
@@ -19,6 +20,22 @@ async function rejection(promise: Promise<unknown>): Promise<string> {
     throw error;
   }
   throw new Error('it was not refused');
+}
+
+/** Keeps a thread from its event loop. @returns what lets it go on */
+async function block(thread: Thread): Promise<() => Promise<void>> {
+  const words = new Int32Array(new SharedArrayBuffer(8));
+  const done = thread.run((_, words) => {
+    Atomics.store(words, 1, 1);
+    Atomics.wait(words, 0, 0);
+  }, words);
+  done.catch(() => {}); // it may be ended
+  await until('it is blocked', () => Atomics.load(words, 1) === 1);
+  return () => {
+    Atomics.store(words, 0, 1);
+    Atomics.notify(words, 0);
+    return done;
+  };
 }
 
 test('values arrive as structuredClone copies them', async () => {
@@ -205,16 +222,12 @@ test('messages of one sender keep their order; urgent ones overtake', async () =
     registry.messages.receive((message, { urgent }) => kept.received.push(urgent ? `urgent ${message}` : message));
     registry.register('server', 'x');
   });
-  // The thread is busy while all are sent.
-  const gate = new Int32Array(new SharedArrayBuffer(4));
-  const blocked = thread.run((_, gate) => void Atomics.wait(gate, 0, 0), gate);
+  const unblock = await block(thread);
   for (let n = 0; n < 500; n++) {
     registry.messages.route('server', 'x', n);
     if (n % 100 === 99) registry.messages.route('server', 'x', n, { urgent: true });
   }
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
-  await blocked;
+  await unblock();
   const received = await thread.run(async ({ kept }) => {
     while (kept.received.length < 505) await new Promise(setImmediate);
     return kept.received as (number | string)[];
@@ -249,8 +262,7 @@ test('a full lane is told to the sender; who waits gets through in its turn', as
     registry.messages.receive((message) => kept.received.push((message as string).split(' ')[0]));
     registry.register('server', 'x');
   });
-  const gate = new Int32Array(new SharedArrayBuffer(4));
-  const blocked = thread.run((_, gate) => void Atomics.wait(gate, 0, 0), gate);
+  const unblock = await block(thread);
   let sent = 0;
   const message = () => `${sent++} ${'x'.repeat(900)}`;
   const full = () => codeOf(() => registry.messages.route('server', 'x', 'x'.repeat(900)));
@@ -272,10 +284,8 @@ test('a full lane is told to the sender; who waits gets through in its turn', as
     (error) => assert.is(error.message, 'enough'),
   );
   assert.is(await rejection(late), 'TIMEOUT');
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
+  await unblock();
   await Promise.all(waiting);
-  await blocked;
   const received = await thread.run(async ({ kept }) => {
     while (kept.received.length < 23) await new Promise(setImmediate);
     return kept.received as string[];
@@ -290,9 +300,7 @@ test('who waits for room in the lane of a thread that ends is told', async () =>
     registry.messages.receive(() => {});
     registry.register('server', 'x');
   });
-  thread.send(() => {
-    for (;;);
-  });
+  await block(thread);
   const waiting: Promise<string>[] = [];
   for (let n = 0; n < 5; n++) waiting.push(rejection(registry.messages.routeAsync('server', 'x', 'x'.repeat(1_000))));
   for (const outcome of waiting) outcome.catch(() => {}); // the first ones fit
@@ -307,9 +315,7 @@ test('at most so many wait for room in one ring', async () => {
     registry.messages.receive(() => {});
     registry.register('server', 'x');
   });
-  thread.send(() => {
-    for (;;);
-  });
+  await block(thread);
   const outcomes: Promise<string>[] = [];
   for (let n = 0; n < limits.waitingMax + 10; n++) {
     outcomes.push(
@@ -369,6 +375,39 @@ test('a sender is named, and can be answered', async () => {
   registry.messages.route('server', 'x', 'there and');
   await until('the answer', () => answers.length === 1);
   assert.equal(answers, [`there and back from ${threadId}`]);
+});
+
+/** A thread with nothing to do but what the code says. */
+function bareWorker(registry: Registry, code: string): Worker {
+  const engine = new URL('../../src/engine/index.ts', import.meta.url);
+  const source = `
+    import { workerData } from 'node:worker_threads';
+    import { Registry } from '${engine}';
+    const registry = Registry.attach(workerData);
+    ${code}`;
+  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), { workerData: registry.handle });
+}
+
+test('a thread that receives stays alive, until it does not or is told not to', async () => {
+  await using registry = await Registry.open();
+  const ended = new Set<string>();
+  const start = (name: string, code: string) => {
+    bareWorker(registry, code).once('exit', () => ended.add(name));
+  };
+  start('closed', "const r = registry.messages.receive(() => r.close()); registry.register('server', 'closed');");
+  start(
+    'of an owner',
+    `const owner = registry.owner();
+     registry.messages.receive(() => owner.close(), { owner });
+     registry.register('server', 'of an owner', { owner });`,
+  );
+  await until('both receive', () => registry.has('server', 'closed') && registry.has('server', 'of an owner'));
+  start('unref', 'registry.messages.receive(() => {}).unref();');
+  start('deaf', '');
+  await until('who need not stay ends', () => ended.has('unref') && ended.has('deaf'));
+  assert.is(ended.size, 2);
+  for (const id of ['closed', 'of an owner']) registry.messages.route('server', id, 'end');
+  await until('and so do the others', () => ended.size === 4);
 });
 
 test('a closed registry refuses, and delivers no more', async () => {
