@@ -10,6 +10,9 @@ import { type ShardWords, SharedEntry, SharedOwner } from './entry.ts';
 /** Owners that are remembered, by slot: entries of one owner share it. A power of two. */
 const OWNERS_KEPT = 256;
 
+/** In place of the name that the registry's own kinds do not have. */
+const OWN = '';
+
 /** One shard as lookups see it. */
 interface ShardView {
   readonly reader: ShardReader;
@@ -40,10 +43,18 @@ export class Resolver {
     this.#nobody = new SharedOwner(open, Header.state, Header.state, RegistryState.open);
   }
 
-  /** `kind` by its name, or one of the registry's own by its number.
-   *  @returns what a name stands for, to be kept and checked; undefined when it is absent and that cannot be kept. */
-  resolve(kind: string | number, id: string): SharedEntry | undefined {
-    const shard = this.#shardOf(kind, id);
+  /** @returns what a name stands for, to be kept and checked; undefined when it is absent and that cannot be kept. */
+  resolve(kind: string, id: string): SharedEntry | undefined {
+    return this.#resolve(this.#table.kinds.find(kind), kind, id);
+  }
+
+  /** The same for an entry of one of the registry's own kinds. */
+  resolveOwn(kindId: number, id: string): SharedEntry | undefined {
+    return this.#resolve(kindId, OWN, id);
+  }
+
+  #resolve(kindId: number, kind: string, id: string): SharedEntry | undefined {
+    const shard = this.#shardOf(kindId, id);
     if (shard === undefined) return undefined;
     const { reader } = shard;
     for (let retries = 0; retries < limits.readRetriesMax; retries++) {
@@ -55,7 +66,7 @@ export class Resolver {
       if (record === 0) {
         if (inserts & 1) return undefined;
         const proof = { sequence: inserts, wraps, versionAt: 0, version: 0, born: 0 };
-        return new SharedEntry(this.#nameOf(kind), id, -1, undefined, this.#nobody, shard.absences, proof);
+        return new SharedEntry(kind, id, -1, undefined, this.#nobody, shard.absences, proof);
       }
       const { version, text, born, memory } = reader;
       const owner = this.owner(reader.owner, reader.ownerEpoch);
@@ -63,30 +74,22 @@ export class Resolver {
       // The owner's words were read last: if it has died since, they may be those of its slot's next tenant.
       if (!this.#table.owners.alive(reader.owner, reader.ownerEpoch)) continue;
       const proof = { sequence, wraps, versionAt: record * Record.words + Record.version, version, born };
-      const name = this.#nameOf(kind);
-      return new SharedEntry(name, id, versionToken(record, version), text, owner, shard.entries, proof);
+      return new SharedEntry(kind, id, versionToken(record, version), text, owner, shard.entries, proof);
     }
     throw corrupt(`the owner of a name of kind ${kind} changes without end`);
   }
 
   /** Whether a name is registered: no value is copied. */
   has(kind: string, id: string): boolean {
-    const shard = this.#shardOf(kind, id);
+    const shard = this.#shardOf(this.#table.kinds.find(kind), id);
     return shard !== undefined && shard.reader.find(this.#table.key) !== 0;
   }
 
   /** The shard a name lives in; undefined when no name of its kind was ever registered. */
-  #shardOf(kind: string | number, id: string): ShardView | undefined {
+  #shardOf(kindId: number, id: string): ShardView | undefined {
     const table = this.#table;
-    const kindId = typeof kind === 'number' ? kind : table.kinds.find(kind);
     table.key.encode(kindId, id);
     return kindId === 0 ? undefined : this.#shards[table.shardOf(table.key.hash)];
-  }
-
-  /** The registry's own kinds have no names. */
-  #nameOf(kind: string | number): string {
-    if (typeof kind === 'string') return kind;
-    return isInternal(kind) ? '' : this.#table.kinds.name(kind);
   }
 
   /** An entry that is listed: nobody asks whether it still holds. */
@@ -94,7 +97,8 @@ export class Resolver {
     const { entries } = this.#shards[0];
     const proof = { sequence: 0, wraps: 0, versionAt: record * Record.words + Record.version, version, born };
     const owned = this.owner(owner, ownerEpoch);
-    return new SharedEntry(this.#nameOf(kind), name, versionToken(record, version), text, owned, entries, proof);
+    const kindName = isInternal(kind) ? OWN : this.#table.kinds.name(kind);
+    return new SharedEntry(kindName, name, versionToken(record, version), text, owned, entries, proof);
   }
 
   /** If the slot has changed hands what is read here is another's: then its epoch has moved, and this owner is dead. */
