@@ -61,7 +61,7 @@ export class Bindings {
   unbind(transportId: string, options: BindOptions = {}): boolean {
     const owner = this.#ownerOf(options);
     if (this.serverOf(transportId) === undefined) return false;
-    const transport = this.#resolve(TRANSPORT, transportId)?.found;
+    const transport = this.#parts.resolver.resolve(TRANSPORT, transportId)?.found;
     if (transport === undefined) return false;
     if (impliedServer(transport) === undefined) {
       const { table } = this.#parts;
@@ -78,14 +78,14 @@ export class Bindings {
     const { words } = this.#parts.life;
     for (let pass = 0; ; pass++) {
       const used: (SharedEntry | undefined)[] = [];
-      const resolve = (kind: string | number, id: string): SharedEntry | undefined => {
-        const answer = this.#resolve(kind, id);
+      const use = (answer: SharedEntry | undefined): SharedEntry | undefined => {
         used.push(answer);
         return answer?.found;
       };
-      const transport = resolve(TRANSPORT, transportId);
-      const binding = transport && resolve(InternalKind.binding, transportId);
-      const server = transport && serverOf(transport, binding, (id) => resolve(SERVER, id));
+      const { resolver } = this.#parts;
+      const transport = use(resolver.resolve(TRANSPORT, transportId));
+      const binding = transport && use(resolver.resolveOwn(InternalKind.binding, transportId));
+      const server = transport && serverOf(transport, binding, (id) => use(resolver.resolve(SERVER, id)));
       // All of it still holds, so it was so at one moment.
       if (pass === limits.viewPassesMax || used.every((answer) => answer?.holds(words) ?? true)) return server;
     }
@@ -128,13 +128,8 @@ export class Bindings {
     return owner;
   }
 
-  #resolve(kind: string | number, id: string): SharedEntry | undefined {
-    const { resolver } = this.#parts;
-    return typeof kind === 'number' ? resolver.resolveInternal(kind, id) : resolver.resolve(kind, id);
-  }
-
   #registered(kind: string, id: string): SharedEntry {
-    const entry = this.#resolve(kind, id)?.found;
+    const entry = this.#parts.resolver.resolve(kind, id)?.found;
     if (entry !== undefined) return entry;
     throw new RegistryError('NOT_FOUND', `bind: ${kind} ${quote(id)} is not registered`);
   }

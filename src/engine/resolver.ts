@@ -10,6 +10,9 @@ import { type ShardWords, SharedEntry, SharedOwner } from './entry.ts';
 /** Owners that are remembered, by slot: entries of one owner share it. A power of two. */
 const OWNERS_KEPT = 256;
 
+/** In place of the name that the registry's own kinds do not have. */
+const OWN = '';
+
 /** One shard as lookups see it. */
 interface ShardView {
   readonly reader: ShardReader;
@@ -45,9 +48,9 @@ export class Resolver {
     return this.#resolve(this.#table.kinds.find(kind), kind, id);
   }
 
-  /** The same of an `InternalKind`, which has no name. */
-  resolveInternal(kindId: number, id: string): SharedEntry | undefined {
-    return this.#resolve(kindId, '', id);
+  /** The same for an entry of one of the registry's own kinds. */
+  resolveOwn(kindId: number, id: string): SharedEntry | undefined {
+    return this.#resolve(kindId, OWN, id);
   }
 
   #resolve(kindId: number, kind: string, id: string): SharedEntry | undefined {
@@ -89,17 +92,13 @@ export class Resolver {
     return kindId === 0 ? undefined : this.#shards[table.shardOf(table.key.hash)];
   }
 
-  /** The registry's own kinds have no names. */
-  #nameOf(kind: number): string {
-    return isInternal(kind) ? '' : this.#table.kinds.name(kind);
-  }
-
   /** An entry that is listed: nobody asks whether it still holds. */
   entryOf({ record, version, born, kind, name, text, owner, ownerEpoch }: RawEntry): SharedEntry {
     const { entries } = this.#shards[0];
     const proof = { sequence: 0, wraps: 0, versionAt: record * Record.words + Record.version, version, born };
     const owned = this.owner(owner, ownerEpoch);
-    return new SharedEntry(this.#nameOf(kind), name, versionToken(record, version), text, owned, entries, proof);
+    const kindName = isInternal(kind) ? OWN : this.#table.kinds.name(kind);
+    return new SharedEntry(kindName, name, versionToken(record, version), text, owned, entries, proof);
   }
 
   /** If the slot has changed hands what is read here is another's: then its epoch has moved, and this owner is dead. */

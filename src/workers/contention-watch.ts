@@ -55,7 +55,15 @@ export class ContentionWatch {
     this.#askBack = askBack;
     this.#shards = table.shards.map((_, n) => {
       const reading = this.#read(n);
-      return { since: reading, later: reading, lock: 0, takings: 0, heldMs: 0, askAtMs: limits.lockSuspectMs, calmLooks: 0 };
+      return {
+        since: reading,
+        later: reading,
+        lock: 0,
+        takings: 0,
+        heldMs: 0,
+        askAtMs: limits.lockSuspectMs,
+        calmLooks: 0,
+      };
     });
   }
 

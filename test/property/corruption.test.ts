@@ -63,10 +63,18 @@ function populated(): { registry: Registry; handle: RegistryHandle } {
   registry.counter('all').increment();
   registry.counter('kept', { owner: registry.owner(), keep: true }).increment();
   registry.owner().close();
+  registry.register('server', 'serves', { config: { capabilities: { tools: {} } } });
+  registry.register('transport', 'bound');
+  registry.register('transport', 'implied', { config: { server_id: 'serves' } });
+  registry.bindings.bind('bound', 'serves');
+  registry.groups.join('group');
+  registry.groups.join('group', { owner: registry.owner() });
+  registry.groups.join('group', { kind: 'server', id: 'serves' });
   // An attachment that has gone, and whose names nobody has swept.
   const gone = Registry.attach(handle);
   for (let n = 0; n < 4; n++) gone.register('kind', `dead ${n}`, { config: 'd'.repeat(n * 4_000) });
   gone.register('kind', 'dead session', { owner: gone.owner() });
+  gone.groups.join('group');
   void gone.close();
   return { registry, handle };
 }
@@ -120,6 +128,30 @@ const calls: Record<string, Call[]> = {
       using owner = registry.owner();
       registry.register('kind', 'of an owner', { owner, config: 1 });
     },
+  ],
+  groups: [
+    (registry) => registry.groups.members('group'),
+    (registry) => registry.groups.join('group', { owner: registry.owner() }).leave(),
+    (registry) => registry.groups.join(long).leave(),
+    (registry) => registry.groups.join('group', { kind: 'kind', id: 'a' }),
+    (registry) => registry.groups.leave('group'),
+    (registry) => registry.groups.members('group'),
+    (registry) => registry.groups.members('mcp_tool_servers'),
+    (registry) => registry.groups.list(),
+  ],
+  groupsOfAnother: [
+    (_, handle) => {
+      using attached = Registry.attach(handle);
+      return [attached.groups.list(), attached.groups.members('group')];
+    },
+  ],
+  bindings: [
+    (registry) => ['bound', 'implied', 'none'].map((transport) => registry.bindings.serverOf(transport)),
+    (registry) => registry.bindings.transportsOf('serves'),
+    (registry) => registry.bindings.bind('implied', 'serves'),
+    (registry) => registry.bindings.unbind('bound'),
+    (registry) => registry.bindings.unbind('implied'),
+    (registry) => registry.bindings.transportsOf('serves'),
   ],
   registration: [
     (registry) => {
@@ -185,7 +217,10 @@ function mapOf(control: SharedArrayBuffer): ControlMap {
 
 async function survives(damage: readonly Damage[], order: readonly string[]): Promise<void> {
   const { registry, handle } = populated();
-  registry.whereis('kind', 'a'); // what is cached stays in use
+  // What is cached stays in use.
+  registry.whereis('kind', 'a');
+  for (const group of registry.groups.list()) registry.groups.members(group);
+  registry.bindings.transportsOf('serves');
   const { slot, epoch } = registry.whereis('kind', 'a')!.owner;
   const regions = regionsOf(handle, mapOf(handle.control));
   const watch = lockWatch(handle, slot, epoch); // knows where the locks are before that can be damaged

@@ -30,6 +30,7 @@ const regionNames = [
   'shardGuard',
   'shardWords',
   'partialListsAndSpares',
+  'changeLog',
   'threads',
   'owners',
   'kinds',
@@ -55,6 +56,7 @@ export function regionsOf({ control, shards }: TableBuffers, map: ControlMap): R
       guard: words.subarray(at, at + guardWords),
       words: words.subarray(at + guardWords, at + Shard.partial),
       partial: words.subarray(at + Shard.partial, at + Shard.log),
+      log: words.subarray(at + Shard.log, at + Shard.words),
       records: new Int32Array(records, 0, records.byteLength / 4).subarray(
         Record.words,
         words[at + Shard.recordsUsed] * Record.words,
@@ -71,6 +73,7 @@ export function regionsOf({ control, shards }: TableBuffers, map: ControlMap): R
     shardGuard: perShard.map(({ guard }) => guard),
     shardWords: perShard.map((shard) => shard.words),
     partialListsAndSpares: perShard.map(({ partial }) => partial),
+    changeLog: perShard.map(({ log }) => log),
     threads: [words.subarray(map.threads, map.owners)],
     owners: [words.subarray(map.owners, map.kinds)],
     kinds: [words.subarray(map.kinds, map.kinds + 3 * KindRow.words)],
