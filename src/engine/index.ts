@@ -12,7 +12,7 @@ export {
 export { Counter, type CounterOptions, Counters } from './counters.ts';
 export type { Entry, OwnerInfo } from './entry.ts';
 export { AlreadyRegisteredError } from './errors.ts';
-export type { RegisterOptions, RegistryOptions } from './options.ts';
+export type { OwnerOptions, RegisterOptions, RegistryOptions } from './options.ts';
 export { Owner } from './owner.ts';
 export { Properties, PropertiesView } from './properties.ts';
 export { Ref } from './ref.ts';

@@ -62,6 +62,10 @@ export const Header = {
   alarmLockWaitMs: 51,
   alarmWriteMeanMs: 52,
   alarmedPercentMax: 53,
+  /** Two words: milliseconds of the monotonic clock when the registry was opened. Written once. */
+  openedMs: 54,
+  /** A deadline no later than any entry's or owner's: see expiry.ts. 0: none has one. */
+  nextDeadline: 56,
   words: 64,
 } as const;
 
@@ -149,9 +153,10 @@ export const ThreadInfo = {
  * `epoch` counts in fours: 0 free, 1 alive, 2 dead (mod 4). Free → alive after `thread` and `threadEpoch` are
  * written, by who claimed the row (owners: under the control lock; threads: see `OwnerTable.claimThread`); alive → dead by ONE compareExchange of anybody; dead → free by the sweeper, under the
  * control lock, after every shard was swept. An owner lives when its epoch is the one a record names and its
- * thread's epoch is the one the row names.
+ * thread's epoch is the one the row names. `expiry` is a deadline (clock.ts) or 0: after it the owner is as good as
+ * dead, and the next who looks for the dead makes it so. Written before the row comes alive, and under the control lock.
  */
-export const OwnerRow = { epoch: 0, thread: 1, threadEpoch: 2, nextFree: 3, words: LINE_WORDS } as const;
+export const OwnerRow = { epoch: 0, thread: 1, threadEpoch: 2, nextFree: 3, expiry: 4, words: LINE_WORDS } as const;
 export const OwnerState = { free: 0, alive: 1, dead: 2, mask: 3, step: 4 } as const;
 /** At this epoch a row is dead for good: the next tenancy would come near the sign bit. */
 export const ownerEpochMax = 0x7ffffff0;
@@ -207,9 +212,12 @@ export const Record = {
   born: 5,
   /** Two value references in units of 8 bytes (0: no value); `set` selects one. */
   value: 6,
+  /** The deadline (clock.ts) after which nobody finds the entry, whatever `version` says; 0: none. Written while the record
+   *  is vacant, and by the lock's holder to renew it or in an update, journaled: readers load it as they find it. */
+  expiry: 8,
   /** The name, zero-padded, when it fits; else word 0 is the reference of a block that holds it. */
-  key: 8,
-  keyWords: 8,
+  key: 9,
+  keyWords: 7,
   words: LINE_WORDS,
 } as const;
 export const keyBytesInline = Record.keyWords * 4;

@@ -393,8 +393,8 @@ export const mutants: readonly Mutant[] = [
     name: 'what is read again may be of another registration',
     file: 'shared/shard-reader.ts',
     caughtBy: 'unregister, register another in the same record | whereis of what was cached',
-    find: 'if (this.#copy(id, this.version)) return this.born === born;',
-    replace: 'if (this.#copy(id, this.version)) return true;',
+    find: 'if (this.#copy(id, this.version)) return this.born === born && !over;',
+    replace: 'if (this.#copy(id, this.version)) return !over;',
   },
   {
     name: 'what is read again may be of a dead owner',
@@ -410,5 +410,88 @@ export const mutants: readonly Mutant[] = [
     bound: 3,
     find: 'if (this.#openClaim(slot) !== claim) continue;',
     replace: '',
+  },
+  {
+    name: 'a reader finds what has expired',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'expiry: the clock moves on | whereis, find, whereis',
+    find: 'const alive = this.#owners.alive(owner, ownerEpoch) && !over;',
+    replace: 'const alive = this.#owners.alive(owner, ownerEpoch);',
+  },
+  {
+    name: 'what is read again may have expired',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'expiry: the clock moves on | whereis, find, whereis',
+    find: 'return this.born === born && !over;',
+    replace: 'return this.born === born;',
+  },
+  {
+    name: 'a list shows what expires while it looks',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'expiry: the clock moves on | list',
+    find: 'const standing = mortal ? this.#standing(entries) : entries;',
+    replace: 'const standing = entries;',
+  },
+  {
+    name: 'a cached answer outlives its deadline',
+    file: 'engine/entry.ts',
+    caughtBy: 'expiry: the clock moves on | whereis, find, whereis',
+    find: 'if (this.#mortal) return !over;',
+    replace: 'if (this.#mortal) return true;',
+  },
+  {
+    name: 'a cached answer with a deadline goes by the change sequence',
+    file: 'engine/entry.ts',
+    caughtBy: 'expiry: the clock moves on | whereis, find, whereis',
+    find: 'this.#sequence = proof.mortal ? NEVER : settled(proof.sequence);',
+    replace: 'this.#sequence = settled(proof.sequence);',
+  },
+  {
+    name: 'a deadline is loaded before the clock is read',
+    file: 'shared/clock.ts',
+    caughtBy: 'expiry: renew, is it mine | the clock moves on, register | whereis',
+    find: `if (words[at] === 0) return false;
+    const time = this.time();
+    return hasPassed(loadAfter(words, at), time);`,
+    replace: `const deadline = words[at];
+    if (deadline === 0) return false;
+    const time = this.time();
+    return hasPassed(deadline, time);`,
+  },
+  {
+    name: 'the absence of what has expired is cached',
+    file: 'engine/resolver.ts',
+    caughtBy: 'expiry: renew, whereis | the clock moves on, whereis twice',
+    find: 'if (inserts & 1 || reader.over) return undefined;',
+    replace: 'if (inserts & 1) return undefined;',
+  },
+  {
+    name: 'a name that has expired is taken',
+    file: 'shared/shard.ts',
+    caughtBy: 'expiry: over: register | whereis twice',
+    find: 'records[at + Record.ownerEpoch]) || this.#isOver(id);',
+    replace: 'records[at + Record.ownerEpoch]);',
+  },
+  {
+    name: 'a renewal does not look whether the registration is its own',
+    file: 'shared/shard.ts',
+    caughtBy: 'expiry: renew, is it mine | unregister, register',
+    find: `if (!this.#isLive(id, born)) return Outcome.notFound;
+      const at = id * Record.words + Record.expiry;`,
+    replace: 'const at = id * Record.words + Record.expiry;',
+  },
+  {
+    name: 'an owner whose time is over is ended without a seal on its deadline',
+    file: 'shared/owners.ts',
+    caughtBy: 'expiry: an owner renews, find | the clock moves on, register, find',
+    find: 'if (Atomics.compareExchange(this.#words, this.expiryAt(slot), expiry, sealed(expiry)) !== expiry) continue;',
+    replace: '',
+  },
+  {
+    name: 'a name is taken from an owner that may renew yet',
+    file: 'shared/shard.ts',
+    caughtBy: 'expiry: an owner renews, find | the clock moves on, register, find',
+    find: 'return !this.owners.livesOn(records',
+    replace: 'return !this.owners.alive(records',
   },
 ];
