@@ -7,7 +7,7 @@ import { ratioAtMost } from './lib/rows.ts';
 import { loop } from './lib/sampler.ts';
 
 export const name = 'stats';
-export const summary = 'what counting and timing writes costs them';
+export const summary = 'what timing writes costs them; counters; lookups of names with a time to live';
 
 export async function run(context: Context): Promise<void> {
   const { effort, rows, resources } = context;
@@ -38,4 +38,38 @@ export async function run(context: Context): Promise<void> {
   });
   const figures = await context.measure('writes', [counted, uncounted]);
   rows.times(figures, counted, uncounted, { goal: ratioAtMost(1.05), headline: true });
+
+  const counter = registry.counter('bench');
+  const bare = new Int32Array(new SharedArrayBuffer(64));
+  const increment = loop('counter.increment', hotNames, () => {
+    for (let n = 0; n < hotNames; n++) counter.increment();
+    return counter.read();
+  });
+  const add = loop('Atomics.add alone', hotNames, () => {
+    for (let n = 0; n < hotNames; n++) Atomics.add(bare, 0, 1);
+    return bare[0];
+  });
+  const counterFigures = await context.measure('counters', [increment, add]);
+  rows.times(counterFigures, increment, add);
+
+  const mortals = hot.map((id) => `${id} with a time to live`);
+  const leases = new Map(mortals.map((id) => [id, registry.registerOrUpdate(kind, id, { ttlMs: 3_600_000 })]));
+  const lookup = loop('whereis, names with a time to live', hotNames, () => {
+    let sum = 0;
+    for (let n = 0; n < hotNames; n++) sum += registry.whereis(kind, mortals[n])!.owner.slot;
+    return sum;
+  });
+  const lookupLasting = loop('whereis, names without', hotNames, () => {
+    let sum = 0;
+    for (let n = 0; n < hotNames; n++) sum += registry.whereis(kind, hot[n])!.owner.slot;
+    return sum;
+  });
+  const renewal = loop('registration.renew', hotNames, () => {
+    let sum = 0;
+    for (let n = 0; n < hotNames; n++) if (leases.get(mortals[n])!.renew()) sum++;
+    return sum;
+  });
+  const lookupFigures = await context.measure('lookups', [lookup, lookupLasting, renewal]);
+  rows.times(lookupFigures, lookup, lookupLasting);
+  rows.times(lookupFigures, renewal, undefined);
 }

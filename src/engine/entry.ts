@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { hasPassed } from '../shared/clock.ts';
 import { decodeConfig, type JsonValue } from '../shared/codec.ts';
 import { Record } from '../shared/layout.ts';
 import { loadFirst } from '../shared/ordering.ts';
@@ -38,16 +39,23 @@ export class SharedOwner {
   readonly epoch: number;
   readonly threadEpochAt: number;
   readonly threadEpoch: number;
+  readonly #expiryAt: number;
 
-  constructor(info: OwnerInfo, epochAt: number, threadEpochAt: number, threadEpoch: number) {
+  constructor(info: OwnerInfo, epochAt: number, threadEpochAt: number, threadEpoch: number, expiryAt: number) {
     this.info = Object.freeze(info);
     this.epochAt = epochAt;
     this.epoch = info.epoch;
     this.threadEpochAt = threadEpochAt;
     this.threadEpoch = threadEpoch;
+    this.#expiryAt = expiryAt;
   }
 
-  /** Whether it lives. An epoch never returns, so it has lived all along. */
+  /** Its deadline, or 0. */
+  expiry(control: Int32Array): number {
+    return control[this.#expiryAt];
+  }
+
+  /** Whether it lives, its deadline apart. An epoch never returns, so it has lived all along. */
   lives(control: Int32Array): boolean {
     return control[this.epochAt] === this.epoch && control[this.threadEpochAt] === this.threadEpoch;
   }
@@ -70,6 +78,8 @@ export interface Proof {
   readonly versionAt: number;
   readonly version: number;
   readonly born: number;
+  /** The entry, or its owner, has a deadline. */
+  readonly mortal: boolean;
 }
 
 const State = { absent: 0, text: 1, decoded: 2 } as const;
@@ -103,6 +113,7 @@ export class SharedEntry implements Entry {
   readonly #version: number;
   readonly #wraps: number;
   readonly #born: number;
+  readonly #mortal: boolean;
 
   /** @param version -1: there is no such name
    *  @param text the config's JSON
@@ -117,7 +128,7 @@ export class SharedEntry implements Entry {
     shard: ShardWords,
     proof: Proof,
   ) {
-    this.#sequence = settled(proof.sequence);
+    this.#sequence = proof.mortal ? NEVER : settled(proof.sequence);
     this.#shard = shard;
     this.#owner = owner;
     this.#state = version === -1 ? State.absent : text === undefined ? State.decoded : State.text;
@@ -130,6 +141,7 @@ export class SharedEntry implements Entry {
     this.#version = proof.version;
     this.#wraps = proof.wraps;
     this.#born = proof.born;
+    this.#mortal = proof.mortal;
     Object.freeze(this);
   }
 
@@ -144,9 +156,18 @@ export class SharedEntry implements Entry {
     const { sequenceAt, wrapsAt, records } = this.#shard;
     const sequence = loadFirst(control, sequenceAt);
     if (this.#state === State.absent) return false;
+    // Before the version: then the deadlines are of this registration and its owner, if the version is.
+    const over = this.#mortal && this.#isOver(control, records);
     if (records[this.#versionAt] !== this.#version || control[wrapsAt] !== this.#wraps) return false;
+    if (this.#mortal) return !over;
     this.#sequence = settled(sequence);
     return true;
+  }
+
+  #isOver(control: Int32Array, records: Int32Array): boolean {
+    const time = this.#shard.reader.time();
+    const expiry = loadFirst(records, this.#versionAt + Record.expiry - Record.version);
+    return hasPassed(expiry, time) || hasPassed(this.#owner.expiry(control), time);
   }
 
   /**
@@ -164,7 +185,10 @@ export class SharedEntry implements Entry {
     // The owner lives after what it owns was read, so it did when that was: both were so at that moment.
     if (!this.#owner.lives(control)) return undefined;
     const { version, text, born } = reader;
-    const proof = { sequence, wraps, versionAt: this.#versionAt, version, born };
+    const ownerExpiry = this.#owner.expiry(control);
+    if (ownerExpiry !== 0) return undefined; // whether that has passed is seen in a lookup anew
+    const mortal = reader.expiry !== 0;
+    const proof = { sequence, wraps, versionAt: this.#versionAt, version, born, mortal };
     return new SharedEntry(this.kind, this.id, versionToken(id, version), text, this.#owner, this.#shard, proof);
   }
 
@@ -211,3 +235,6 @@ export class SharedEntry implements Entry {
 
 /** A sequence to compare with: while a change is under way it is odd, and then nothing may compare equal. */
 const settled = (sequence: number): number => sequence & ~1;
+
+/** What no sequence compares equal to, as it is odd: of entries with a deadline, whose clock is looked at each time. */
+const NEVER = -1;

@@ -21,7 +21,7 @@ export { type GroupMember, type MemberOptions, Membership } from './membership.t
 export type { Address, CallOptions, RouteAsyncOptions, RouteOptions } from './message-options.ts';
 export { Messages } from './messages.ts';
 export { type Down, type DownReason, Monitor, type MonitorOptions, type MonitorTarget } from './monitors.ts';
-export type { RegisterOptions, RegistryOptions } from './options.ts';
+export type { OwnerOptions, RegisterOptions, RegistryOptions } from './options.ts';
 export { Owner } from './owner.ts';
 export { Properties, PropertiesView } from './properties.ts';
 export { type MessageContext, type MessageHandler, type ReceiveOptions, Receiver } from './receivers.ts';

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { ticksToLive } from '../shared/clock.ts';
 import type { JsonInput } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { defaults, limits } from '../shared/limits.ts';
@@ -30,12 +31,22 @@ export interface RegistryOptions {
   readonly alarmedPercentMax?: number;
 }
 
+/** How an owner is made. */
+export interface OwnerOptions {
+  /** Milliseconds after which the owner ends, and all it has, unless it is renewed: up to 90 days, in steps of 8 ms. By
+   *  default it lives until it is closed or its thread ends. */
+  readonly ttlMs?: number | undefined;
+}
+
 /** How a name is registered. */
 export interface RegisterOptions {
   /** What lookups give: any JSON value up to `configBytesMax`, or `encodeConfig`'s result. */
   readonly config?: JsonInput | undefined;
   /** Who owns the name; by default this thread. */
   readonly owner?: Owner | undefined;
+  /** Milliseconds after which the name is gone, unless it is renewed: up to 90 days, in steps of 8 ms. By default it stays as
+   *  long as its owner. */
+  readonly ttlMs?: number | undefined;
   /** Unregisters the name when it aborts. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -79,9 +90,19 @@ export function resolveOptions(options: RegistryOptions): TableOptions {
 export function checkRegisterOptions(options: RegisterOptions): void {
   checkObject(options);
   for (const name in options) {
-    if (name === 'config' || name === 'owner' || name === 'signal' || !Object.hasOwn(options, name)) continue;
-    throw unknownOption(name, ['config', 'owner', 'signal']);
+    if (name === 'config' || name === 'owner' || name === 'signal' || name === 'ttlMs') continue;
+    if (Object.hasOwn(options, name)) throw unknownOption(name, ['config', 'owner', 'ttlMs', 'signal']);
   }
+}
+
+/** A time to live in ticks of the clock; 0: none. @throws {RegistryError} `INVALID_OPTION` */
+export function resolveTtl(ttlMs: number | undefined): number {
+  if (ttlMs === undefined) return 0;
+  if (typeof ttlMs === 'number' && ttlMs > 0 && ttlMs <= limits.ttlMsMax) return ticksToLive(ttlMs);
+  throw new RegistryError(
+    'INVALID_OPTION',
+    `ttlMs is ${inspect(ttlMs)}: milliseconds above 0, at most ${limits.ttlMsMax} (90 days)`,
+  );
 }
 
 /** @throws {RegistryError} `INVALID_OPTION` */

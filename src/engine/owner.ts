@@ -1,8 +1,10 @@
 import { type InspectOptions, inspect } from 'node:util';
+import { RegistryError } from '../shared/errors.ts';
 import { EndReason } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
 import type { Table } from '../shared/table.ts';
 import type { Life } from './life.ts';
+import { resolveTtl } from './options.ts';
 import { Properties } from './properties.ts';
 import type { Registration } from './registration.ts';
 import { show } from './show.ts';
@@ -19,17 +21,20 @@ export class Owner implements Disposable {
   readonly epoch: number;
   readonly #table: Table;
   readonly #life: Life;
+  /** Time to live in ticks; 0: none. */
+  readonly #ttl: number;
   readonly #registrations = new Map<string, Registration>();
   #untracked = false;
   #properties: Properties | undefined;
   #registering = 0;
 
   /** @internal Made by `registry.owner`. */
-  constructor(table: Table, slot: number, epoch: number, life: Life) {
+  constructor(table: Table, slot: number, epoch: number, life: Life, ttl: number) {
     this.#table = table;
     this.slot = slot;
     this.epoch = epoch;
     this.#life = life;
+    this.#ttl = ttl;
   }
 
   /** Whether neither it nor its thread has ended. */
@@ -41,6 +46,19 @@ export class Owner implements Disposable {
   get properties(): Properties {
     this.#properties ??= new Properties(this.#table, this);
     return this.#properties;
+  }
+
+  /**
+   * Gives an owner that has a time to live that time anew, or another; counted from now.
+   * @returns false when it has ended: it came too late
+   * @throws {RegistryError} `INVALID_OPTION` when it was made without one; `BUSY`
+   */
+  renew(ttlMs?: number): boolean {
+    if (this.#ttl === 0) {
+      throw new RegistryError('INVALID_OPTION', `renew owner ${this.slot}: it was made without ttlMs`);
+    }
+    const ttl = resolveTtl(ttlMs) || this.#ttl;
+    return !this.#life.closed && this.#table.owners.renew(this.slot, this.epoch, ttl);
   }
 
   /** Ends the owner: one store, however many names it has; their memory is freed after it. Closing twice is no error.

@@ -116,4 +116,9 @@ export class Properties extends PropertiesView {
 }
 
 /** Nobody gets this registration into his hands. */
-const nobodysHost: RegistrationHost = { update: () => 0, remove: () => false, isActive: () => false };
+const nobodysHost: RegistrationHost = {
+  update: () => 0,
+  remove: () => false,
+  renew: () => false,
+  isActive: () => false,
+};

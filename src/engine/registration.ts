@@ -1,11 +1,16 @@
 import { type InspectOptions, inspect } from 'node:util';
 import type { JsonInput } from '../shared/codec.ts';
+import { RegistryError } from '../shared/errors.ts';
+import { quote } from '../shared/name-key.ts';
+import { resolveTtl } from './options.ts';
 import { show } from './show.ts';
 
 /** @internal What a registration asks of its registry. */
 export interface RegistrationHost {
   update(registration: Registration, expected: number | undefined, config: JsonInput | undefined): number;
   remove(registration: Registration): boolean;
+  /** @returns undefined when it has no deadline. */
+  renew(registration: Registration, ttl: number): boolean | undefined;
   isActive(registration: Registration): boolean;
 }
 
@@ -25,15 +30,18 @@ export class Registration implements Disposable, AsyncDisposable {
   /** @internal Undo what was set up besides the entry, such as a listener on a signal. */
   readonly cleanups: (() => void)[] = [];
   readonly #host: RegistrationHost;
+  /** Time to live in ticks, as it was registered with; 0: none was given. */
+  readonly #ttl: number;
 
   /** @internal Made by `registry.register`. */
-  constructor(host: RegistrationHost, kind: string, id: string, shard: number, record: number, born: number) {
+  constructor(host: RegistrationHost, kind: string, id: string, shard: number, record: number, born: number, ttl = 0) {
     this.#host = host;
     this.kind = kind;
     this.id = id;
     this.shard = shard;
     this.record = record;
     this.born = born;
+    this.#ttl = ttl;
   }
 
   /** Whether the name still stands by this registration. */
@@ -52,6 +60,18 @@ export class Registration implements Disposable, AsyncDisposable {
    *  longer active. */
   compareAndUpdate(version: number, config: JsonInput | undefined): boolean {
     return this.#host.update(this, version, config) !== 0;
+  }
+
+  /**
+   * Gives a name that has a time to live that time anew, or another; counted from now.
+   * @returns false when it is no longer active: it came too late, and the name may be another's
+   * @throws {RegistryError} `INVALID_OPTION` when it was registered without one; `CLOSED`, `BUSY`
+   */
+  renew(ttlMs?: number): boolean {
+    const ttl = resolveTtl(ttlMs) || this.#ttl;
+    const renewed = ttl === 0 ? undefined : this.#host.renew(this, ttl);
+    if (renewed !== undefined) return renewed;
+    throw new RegistryError('INVALID_OPTION', `renew ${this.kind} ${quote(this.id)}: it was registered without ttlMs`);
   }
 
   /** Takes the name back. @returns false when it was no longer active; doing it twice is no error.

@@ -23,12 +23,15 @@ import { KindCache, LookupCache } from './lookup-cache.ts';
 import { Messages } from './messages.ts';
 import { type Monitor, type MonitorOptions, Monitors, type MonitorTarget } from './monitors.ts';
 import {
+  checkObject,
   checkRegisterOptions,
   checkSignal,
   checkVersion,
+  type OwnerOptions,
   type RegisterOptions,
   type RegistryOptions,
   resolveOptions,
+  resolveTtl,
 } from './options.ts';
 import { Owner } from './owner.ts';
 import type { Parts } from './parts.ts';
@@ -107,10 +110,11 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#link = new CoordinatorLink(this.#table, handle);
     this.#unwatch = watchWorkers((threadId) => this.#endOfWorker(threadId));
     this.#resolver = new Resolver(this.#table);
-    this.#self = this.#ownerOf(this.#table.slot, this.#table.epoch);
+    this.#self = this.#ownerOf(this.#table.slot, this.#table.epoch, 0);
     this.#host = {
       update: (registration, expected, config) => this.#updateRegistration(registration, expected, config),
       remove: (registration) => this.#remove(registration),
+      renew: (registration, ttl) => this.#renew(registration, ttl),
       isActive: (registration) => this.#isActive(registration),
     };
     const parts: Parts = {
@@ -304,20 +308,22 @@ export class Registry implements Disposable, AsyncDisposable {
 
   /** Makes an owner that is smaller than this thread.
    *  @throws {RegistryError} `OWNERS_FULL` when `ownersMax` are alive, `CLOSED`, `BUSY` */
-  owner(): Owner {
+  owner(options: OwnerOptions = {}): Owner {
     this.#checkOpen();
+    checkObject(options);
+    const ttl = resolveTtl(options.ttlMs);
     const table = this.#table;
     this.#freeOrphan();
-    let slot = table.ownerTable.claimOwner(table.slot, table.epoch, this.#claim);
+    let slot = table.ownerTable.claimOwner(table.slot, table.epoch, this.#claim, ttl);
     if (slot === -1) {
       for (const _ of table.sweepDead());
-      slot = table.ownerTable.claimOwner(table.slot, table.epoch, this.#claim);
+      slot = table.ownerTable.claimOwner(table.slot, table.epoch, this.#claim, ttl);
     }
     if (slot === -1) {
       const max = table.owners.ownersMax;
       throw new RegistryError('OWNERS_FULL', `${max} owners are alive: close some or raise ownersMax`);
     }
-    const owner = this.#ownerOf(slot, table.owners.epoch(slot));
+    const owner = this.#ownerOf(slot, table.owners.epoch(slot), ttl);
     this.#claim.slot = -1;
     return owner;
   }
@@ -330,8 +336,8 @@ export class Registry implements Disposable, AsyncDisposable {
     if (this.#table.owners.kill(slot, epoch)) this.#table.ownerTable.reclaim(slot, epoch + 1);
   }
 
-  #ownerOf(slot: number, epoch: number): Owner {
-    return new Owner(this.#table, slot, epoch, this.#life);
+  #ownerOf(slot: number, epoch: number, ttl: number): Owner {
+    return new Owner(this.#table, slot, epoch, this.#life, ttl);
   }
 
   /** Tells once of the end of an owner or of a name, with the reason. See `Monitor`.
@@ -468,6 +474,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#checkOpen();
     checkRegisterOptions(options);
     const { signal, owner = this.#self } = options;
+    const ttl = resolveTtl(options.ttlMs);
     checkSignal(signal);
     signal?.throwIfAborted();
     if (!Owner.belongs(owner, this.#table)) {
@@ -488,10 +495,10 @@ export class Registry implements Disposable, AsyncDisposable {
     try {
       const shardNumber = table.shardOf(key.hash);
       const shard = table.shards[shardNumber];
-      const outcome = shard.register(key, owner.slot, owner.epoch, config, update);
+      const outcome = shard.register(key, owner.slot, owner.epoch, config, update, ttl);
       if (outcome === Outcome.taken) return undefined;
       if (outcome === Outcome.full) throw tableFull('register', kind, id, shard);
-      const registration = new Registration(this.#host, kind, id, shardNumber, shard.record, shard.born);
+      const registration = new Registration(this.#host, kind, id, shardNumber, shard.record, shard.born, ttl);
       if (!owner.alive) {
         // It died between the two looks (the registry was closed, or this thread was thought dead): leave no entry.
         shard.sweepRecord(registration.record, registration.born);
@@ -584,6 +591,12 @@ export class Registry implements Disposable, AsyncDisposable {
   #removed(outcome: Outcome): boolean {
     if (outcome === Outcome.done) this.#monitors.afterRemoval();
     return outcome === Outcome.done;
+  }
+
+  #renew({ shard, record, born }: Registration, ttl: number): boolean | undefined {
+    this.#checkOpen();
+    const outcome = this.#table.shards[shard].renewRecord(record, born, ttl);
+    return outcome === Outcome.changed ? undefined : outcome === Outcome.done;
   }
 
   #isActive({ shard, record, born }: Registration): boolean {

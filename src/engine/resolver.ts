@@ -40,7 +40,7 @@ export class Resolver {
       };
     });
     const open = { threadId: -1, slot: -1, epoch: RegistryState.open };
-    this.#nobody = new SharedOwner(open, Header.state, Header.state, RegistryState.open);
+    this.#nobody = new SharedOwner(open, Header.state, Header.state, RegistryState.open, 0);
   }
 
   /** @returns what a name stands for, to be kept and checked; undefined when it is absent and that cannot be kept. */
@@ -64,8 +64,8 @@ export class Resolver {
       const wraps = reader.wraps();
       const record = reader.read(this.#table.key);
       if (record === 0) {
-        if (inserts & 1) return undefined;
-        const proof = { sequence: inserts, wraps, versionAt: 0, version: 0, born: 0 };
+        if (inserts & 1 || reader.over) return undefined;
+        const proof = { sequence: inserts, wraps, versionAt: 0, version: 0, born: 0, mortal: false };
         return new SharedEntry(kind, id, -1, undefined, this.#nobody, shard.absences, proof);
       }
       const { version, text, born, memory } = reader;
@@ -73,7 +73,8 @@ export class Resolver {
       if (shard.entries.records !== memory.records) shard.entries.records = memory.records; // it has grown
       // The owner's words were read last: if it has died since, they may be those of its slot's next tenant.
       if (!this.#table.owners.alive(reader.owner, reader.ownerEpoch)) continue;
-      const proof = { sequence, wraps, versionAt: record * Record.words + Record.version, version, born };
+      const mortal = reader.expiry !== 0 || this.#table.owners.expiry(reader.owner) !== 0;
+      const proof = { sequence, wraps, versionAt: record * Record.words + Record.version, version, born, mortal };
       return new SharedEntry(kind, id, versionToken(record, version), text, owner, shard.entries, proof);
     }
     throw corrupt(`the owner of a name of kind ${kind} changes without end`);
@@ -95,7 +96,14 @@ export class Resolver {
   /** An entry that is listed: nobody asks whether it still holds. */
   entryOf({ record, version, born, kind, name, text, owner, ownerEpoch }: RawEntry): SharedEntry {
     const { entries } = this.#shards[0];
-    const proof = { sequence: 0, wraps: 0, versionAt: record * Record.words + Record.version, version, born };
+    const proof = {
+      sequence: 0,
+      wraps: 0,
+      versionAt: record * Record.words + Record.version,
+      version,
+      born,
+      mortal: false,
+    };
     const owned = this.owner(owner, ownerEpoch);
     const kindName = isInternal(kind) ? OWN : this.#table.kinds.name(kind);
     return new SharedEntry(kindName, name, versionToken(record, version), text, owned, entries, proof);
@@ -108,7 +116,13 @@ export class Resolver {
     const { owners } = this.#table;
     const thread = owners.thread(slot);
     const info = { threadId: owners.threadIdOf(thread), slot, epoch };
-    const owner = new SharedOwner(info, owners.epochAt(slot), owners.epochAt(thread), owners.threadEpoch(slot));
+    const words = [
+      owners.epochAt(slot),
+      owners.epochAt(thread),
+      owners.threadEpoch(slot),
+      owners.expiryAt(slot),
+    ] as const;
+    const owner = new SharedOwner(info, ...words);
     this.#owners[slot & (OWNERS_KEPT - 1)] = owner;
     return owner;
   }

@@ -88,7 +88,9 @@ export class CounterTable extends Guarded {
   #freeDead(): void {
     const words = this.control;
     for (const row of this.#rows()) {
-      if (!this.#isDead(row)) continue;
+      // An owner whose time is over may renew yet: it is ended first.
+      const owner = words[row + CounterRow.owner];
+      if (!this.#isDead(row) || this.#owners.livesOn(owner, words[row + CounterRow.ownerEpoch])) continue;
       const epoch = words[row + CounterRow.epoch];
       this.begin(Operation.free, this.#numberOf(row), epoch, 0);
       if (words[row + CounterRow.isKept] === 1) this.#keep(row);

@@ -68,6 +68,10 @@ export const Header = {
   alarmLockWaitMs: 67,
   alarmWriteMeanMs: 68,
   alarmedPercentMax: 69,
+  /** Two words: milliseconds of the monotonic clock when the registry was opened. Written once. */
+  openedMs: 70,
+  /** A deadline no later than any entry's or owner's: see expiry.ts. 0: none has one. */
+  nextDeadline: 72,
   words: 80,
 } as const;
 
@@ -165,7 +169,8 @@ export const ThreadInfo = {
  * `epoch` counts in fours: 0 free, 1 alive, 2 dead (mod 4). Free → alive after `thread` and `threadEpoch` are
  * written, by who claimed the row (owners: under the control lock; threads: see `OwnerTable.claimThread`); alive → dead by ONE compareExchange of anybody; dead → free by the sweeper, under the
  * control lock, after every shard was swept. An owner lives when its epoch is the one a record names and its
- * thread's epoch is the one the row names.
+ * thread's epoch is the one the row names. `expiry` is a deadline (clock.ts) or 0: after it the owner is as good as
+ * dead, and the next who looks for the dead makes it so. Written before the row comes alive, and under the control lock.
  */
 export const OwnerRow = {
   epoch: 0,
@@ -176,6 +181,7 @@ export const OwnerRow = {
   receives: 4,
   /** Why it ended: the epoch with an `EndReason` in place of its state. Written before the epoch moves to dead. */
   reason: 5,
+  expiry: 6,
   words: 8,
 } as const;
 /** Bits of `OwnerRow.reason`. Without one the owner ended with its thread. */
@@ -235,9 +241,12 @@ export const Record = {
   born: 5,
   /** Two value references in units of 8 bytes (0: no value); `set` selects one. */
   value: 6,
+  /** The deadline (clock.ts) after which nobody finds the entry, whatever `version` says; 0: none. Written while the record
+   *  is vacant, and by the lock's holder to renew it or in an update, journaled: readers load it as they find it. */
+  expiry: 8,
   /** The name, zero-padded, when it fits; else word 0 is the reference of a block that holds it. */
-  key: 8,
-  keyWords: 8,
+  key: 9,
+  keyWords: 7,
   words: LINE_WORDS,
 } as const;
 export const keyBytesInline = Record.keyWords * 4;

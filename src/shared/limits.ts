@@ -44,6 +44,10 @@ export const limits = {
   lockWaitCoordinatorMs: 500,
   /** Counters at once, those of owners and those for all: 64 B of address space each; finding one looks at all. */
   countersMax: 16_384,
+  /** Milliseconds to live at most: 90 days, less than a quarter of what a deadline's 32 bits can count. */
+  ttlMsMax: 90 * 86_400_000,
+  /** Milliseconds between two sweeps of what has expired: lookups do not wait for them, only memory does. */
+  expirySweepMs: 1_000,
   /** One uncontended write in so many is timed: at two looks at the clock of some 50 ns, about 1 % of a write. A power
    *  of two. */
   writeSampleEvery: 16,

@@ -120,9 +120,10 @@ export class OwnerTable extends Guarded {
     }
   }
 
-  /** Claims a row for an owner that dies with `thread`. `claim` is told of it before it is alive.
+  /** Claims a row for an owner that dies with `thread`, or when `ttl` ticks (0: never) are over. `claim` is told of it before it is
+   *  alive.
    *  @returns its slot, or -1 when all are taken. */
-  claimOwner(thread: number, threadEpoch: number, claim?: OwnerClaim): number {
+  claimOwner(thread: number, threadEpoch: number, claim?: OwnerClaim, ttl = 0): number {
     const words = this.control;
     this.enter();
     try {
@@ -141,6 +142,8 @@ export class OwnerTable extends Guarded {
       else this.setControl(this.#map.control + Control.ownerFree, words[row + OwnerRow.nextFree]);
       words[row + OwnerRow.thread] = thread;
       words[row + OwnerRow.threadEpoch] = threadEpoch;
+      words[row + OwnerRow.expiry] = this.#owners.clock.deadline(ttl);
+      this.#owners.deadlines.note(words[row + OwnerRow.expiry]);
       Atomics.store(words, row + OwnerRow.epoch, epoch + OwnerState.alive);
       this.end();
       return slot;
@@ -149,17 +152,19 @@ export class OwnerTable extends Guarded {
     }
   }
 
-  /** Dead tenancies now, as (slot, epoch) pairs; owners whose thread has ended are ended on the way. Reads only. */
+  /** Dead tenancies now, as (slot, epoch) pairs; owners whose thread has ended, or whose time is over, are
+   *  ended on the way. */
   dead(): [slot: number, epoch: number][] {
     const found: [number, number][] = [];
     const slots = this.#owners.threadsMax + this.#ownersUsed();
     for (let slot = COORDINATOR_SLOT + 1; slot < slots; slot++) {
       let epoch = this.#owners.epoch(slot);
-      if (this.#owners.isAlive(epoch) && !this.#owners.alive(slot, epoch)) {
+      if (this.#owners.isAlive(epoch) && !this.#owners.livesOn(slot, epoch)) {
         this.#owners.kill(slot, epoch);
         epoch = this.#owners.epoch(slot);
       }
       if ((epoch & OwnerState.mask) === OwnerState.dead) found.push([slot, epoch]);
+      else if (this.#owners.isAlive(epoch)) this.#owners.deadlines.note(this.#owners.expiry(slot));
     }
     return found;
   }

@@ -1,6 +1,9 @@
 import { threadId } from 'node:worker_threads';
+import { Clock, hasPassed } from './clock.ts';
 import { corrupt } from './errors.ts';
+import { Deadlines } from './expiry.ts';
 import { type ControlMap, EndReason, Header, OwnerRow, OwnerState, ThreadInfo } from './layout.ts';
+import { limits } from './limits.ts';
 import { kernelThreadState } from './liveness.ts';
 import { loadFirst } from './ordering.ts';
 import { WatchBell } from './watch-bell.ts';
@@ -13,6 +16,8 @@ export class Owners {
   readonly ownersMax: number;
   readonly #rows: number;
   readonly bell: WatchBell;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
 
   constructor(words: Int32Array<SharedArrayBuffer>, map: ControlMap, threadsMax: number, ownersMax: number) {
     this.#words = words;
@@ -21,6 +26,8 @@ export class Owners {
     this.ownersMax = ownersMax;
     this.#rows = threadsMax + ownersMax;
     this.bell = new WatchBell(words);
+    this.clock = new Clock(words);
+    this.deadlines = new Deadlines(words);
   }
 
   /** Position of a slot's epoch: the word a cached lookup compares. */
@@ -41,12 +48,22 @@ export class Owners {
     return loadFirst(this.#words, this.#map.owners + slot * OwnerRow.words + OwnerRow.threadEpoch);
   }
 
-  /** Whether that tenancy lives. `thread` and `threadEpoch` are read before the epoch is compared: they are written
-   *  only while the epoch is another, and it never returns, so they belong to this tenancy. (`epoch` is known from a record or a row that was published after
-   *  them.)
+  /** Whether that tenancy lives, and its time is not over.
    *  @throws {RegistryError} `CORRUPT` when there is no such slot */
   alive(slot: number, epoch: number): boolean {
+    this.#check(slot);
+    const over = this.clock.isOver(this.#words, this.expiryAt(slot));
+    return this.#isTenant(slot, epoch) && !over;
+  }
+
+  #check(slot: number): void {
     if (slot >>> 0 >= this.#rows) throw corrupt(`owner ${slot}`);
+  }
+
+  /** The same, its deadline apart. `thread` and `threadEpoch` are read before the epoch is compared: they are written only
+   *  while the epoch is another, and it never returns, so they belong to this tenancy. (`epoch` is known from a record or a row
+   *  that was published after them.) */
+  #isTenant(slot: number, epoch: number): boolean {
     const words = this.#words;
     const row = this.#map.owners + slot * OwnerRow.words;
     const thread = loadFirst(words, row + OwnerRow.thread);
@@ -54,6 +71,42 @@ export class Owners {
     const threadEpoch = loadFirst(words, row + OwnerRow.threadEpoch);
     if (loadFirst(words, row + OwnerRow.epoch) !== epoch) return false;
     return words[this.#map.owners + thread * OwnerRow.words + OwnerRow.epoch] === threadEpoch;
+  }
+
+  /** The deadline of the owner in `slot`, and where it lies; 0: it has none. */
+  expiry(slot: number): number {
+    return loadFirst(this.#words, this.expiryAt(slot));
+  }
+
+  expiryAt(slot: number): number {
+    return this.#map.owners + slot * OwnerRow.words + OwnerRow.expiry;
+  }
+
+  /** Whether that tenancy lives on; one whose time is over is ended, which is final. It is sealed first: who renews it
+   *  and who ends it both go by a compareExchange of the deadline they have seen, so one of them comes too late and knows. */
+  livesOn(slot: number, epoch: number): boolean {
+    this.#check(slot);
+    for (let retries = 0; retries < limits.readRetriesMax; retries++) {
+      if (!this.#isTenant(slot, epoch)) return false;
+      const expiry = loadFirst(this.#words, this.expiryAt(slot));
+      if (expiry === 0 || !hasPassed(expiry, this.clock.time())) return true;
+      if (Atomics.compareExchange(this.#words, this.expiryAt(slot), expiry, sealed(expiry)) !== expiry) continue;
+      this.kill(slot, epoch);
+      return false;
+    }
+    throw corrupt(`the deadline of owner ${slot} changes without end`);
+  }
+
+  /** Gives a tenancy that lives, and has a deadline, another one. @returns whether it does */
+  renew(slot: number, epoch: number, ttl: number): boolean {
+    for (let retries = 0; retries < limits.readRetriesMax; retries++) {
+      const expiry = Atomics.load(this.#words, this.expiryAt(slot));
+      if (expiry === 0 || !this.alive(slot, epoch)) return false;
+      const deadline = this.clock.deadline(ttl);
+      this.deadlines.note(deadline);
+      if (Atomics.compareExchange(this.#words, this.expiryAt(slot), expiry, deadline) === expiry) return true;
+    }
+    throw corrupt(`the deadline of owner ${slot} changes without end`);
   }
 
   /** Ends a tenancy: everything it owns stops resolving, in every thread, by this one store.
@@ -136,3 +189,6 @@ export class Owners {
     return this.#map.threads + slot * ThreadInfo.words;
   }
 }
+
+/** Another deadline that has passed, when `deadline` has. */
+const sealed = (deadline: number): number => (deadline - 1) | 0 || -1;

@@ -175,7 +175,13 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     throw corrupt(`record ${id} is not in the index`);
   }
 
-  protected insertEntry(key: NameKey, owner: number, ownerEpoch: number, config: EncodedConfig | undefined): Outcome {
+  protected insertEntry(
+    key: NameKey,
+    owner: number,
+    ownerEpoch: number,
+    config: EncodedConfig | undefined,
+    ttl: number,
+  ): Outcome {
     const { control, memory } = this;
     const occupied = control[this.at + At.entries] + control[this.at + At.tombstones];
     if (overloaded(occupied, indexSize(control[this.at + At.descriptor]))) {
@@ -212,6 +218,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     records[at + Record.ownerEpoch] = ownerEpoch;
     this.setWord(Space.records, records, at + Record.born, version); // journaled: it may hold a free record's link
     records[at + Record.value] = block;
+    records[at + Record.expiry] = this.#deadline(ttl);
     if (nameBlock === 0) {
       for (let n = 0; n < Record.keyWords; n++) records[at + Record.key + n] = n < key.wordLength ? key.words[n] : 0;
     } else {
@@ -233,7 +240,13 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
 
   /** A name whose owner is dead gets a new owner, in the same record: a name never has two records. Owner words stand
    *  once, so they are written while the record is vacant, which is a commit of its own. */
-  protected replaceEntry(id: number, owner: number, ownerEpoch: number, config: EncodedConfig | undefined): Outcome {
+  protected replaceEntry(
+    id: number,
+    owner: number,
+    ownerEpoch: number,
+    config: EncodedConfig | undefined,
+    ttl: number,
+  ): Outcome {
     const { memory } = this;
     const { records } = memory;
     const at = id * Record.words;
@@ -248,6 +261,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     records[at + Record.owner] = owner;
     records[at + Record.ownerEpoch] = ownerEpoch;
     records[at + Record.born] = version;
+    records[at + Record.expiry] = this.#deadline(ttl);
     records[at + Record.value + set] = block;
     this.#appear(at, version);
     this.committed();
@@ -259,7 +273,8 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     return Outcome.done;
   }
 
-  protected updateEntry(id: number, config: EncodedConfig | undefined): Outcome {
+  /** `ttl` 0 leaves the deadline as it is. */
+  protected updateEntry(id: number, config: EncodedConfig | undefined, ttl: number): Outcome {
     const { records } = this.memory;
     const at = id * Record.words;
     const before = records[at + Record.version];
@@ -268,6 +283,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     const block = this.#allocateValue(config);
     if (block < 0) return this.#full();
     records[at + Record.value + set] = block;
+    if (ttl !== 0) this.setWord(Space.records, records, at + Record.expiry, this.#deadline(ttl));
     this.version = this.#next(before, Version.live | set);
     this.#commit(at, this.version);
     this.committed();
@@ -445,6 +461,12 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
       sequence = 1;
     }
     return (sequence << Version.sequenceShift) | flags;
+  }
+
+  #deadline(ttl: number): number {
+    const deadline = this.owners.clock.deadline(ttl);
+    this.owners.deadlines.note(deadline);
+    return deadline;
   }
 
   #allocateValue(config: EncodedConfig | undefined): number {

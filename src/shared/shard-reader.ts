@@ -1,3 +1,4 @@
+import { hasPassed } from './clock.ts';
 import { corrupt } from './errors.ts';
 import { isInternal } from './internal-kinds.ts';
 import { keyBytesInline, Record, Shard, Version } from './layout.ts';
@@ -25,6 +26,10 @@ export class ShardReader {
   version = 0;
   owner = 0;
   ownerEpoch = 0;
+  /** The name was not found as its entry, or its owner, may have expired: a renewal that came late can bring it back. */
+  over = false;
+  /** 0: the registration has no deadline. Which it is, is the same for all of a version's life. */
+  expiry = 0;
   /** The shard's count of wraps before `version` was loaded. */
   #wraps = 0;
 
@@ -45,6 +50,11 @@ export class ShardReader {
     return this.memory.at + Shard.changeSequence;
   }
 
+  /** The time by which entries expire. */
+  time(): number {
+    return this.#owners.clock.time();
+  }
+
   wraps(): number {
     return loadFirst(this.memory.control, this.memory.at + Shard.wraps);
   }
@@ -59,6 +69,7 @@ export class ShardReader {
     const { control } = memory;
     const descriptorAt = memory.at + Shard.descriptor;
     const tag = tagOf(key.hash);
+    this.over = false;
     let descriptor = loadFirst(control, descriptorAt);
     let retries = 0;
     for (;;) {
@@ -81,17 +92,23 @@ export class ShardReader {
           if (version & Version.live && this.#matches(records, at, key, version, wraps)) {
             const owner = records[at + Record.owner];
             const ownerEpoch = records[at + Record.ownerEpoch];
-            const alive = this.#owners.alive(owner, ownerEpoch);
+            const expiry = records[at + Record.expiry];
+            const over = this.#owners.clock.isOver(records, at + Record.expiry);
+            const alive = this.#owners.alive(owner, ownerEpoch) && !over;
             if (!this.#isStill(version, at, wraps)) {
               changed = true;
               break;
             }
-            // At most one record of a name is not vacant, so a dead owner's record answers for the name.
-            if (!alive) return 0;
+            // At most one record of a name is not vacant, so one that is dead or over answers for the name.
+            if (!alive) {
+              this.over = expiry !== 0 || this.#owners.expiry(owner) !== 0;
+              return 0;
+            }
             this.version = version;
             this.#wraps = wraps;
             this.owner = owner;
             this.ownerEpoch = ownerEpoch;
+            this.expiry = expiry;
             return id;
           }
         }
@@ -122,7 +139,7 @@ export class ShardReader {
 
   /**
    * Copies the config of a registration that was read before, without a search for its name.
-   * @returns whether the record still held it; its owner may have died.
+   * @returns whether the record still held it, and its time is not over; its owner may have died.
    */
   readAgain(id: number, born: number): boolean {
     const at = this.memory.recordAt(id);
@@ -131,7 +148,8 @@ export class ShardReader {
       this.#wraps = this.wraps();
       this.version = loadFirst(records, at + Record.version);
       if ((this.version & Version.live) === 0) return false;
-      if (this.#copy(id, this.version)) return this.born === born;
+      const over = this.#owners.clock.isOver(records, at + Record.expiry);
+      if (this.#copy(id, this.version)) return this.born === born && !over;
     }
     throw corrupt('a value changes without end');
   }
@@ -143,6 +161,7 @@ export class ShardReader {
     const block = memory.records[at + Record.value + (version & Version.set)];
     this.text = block === 0 ? undefined : readValue(memory, block);
     this.born = memory.records[at + Record.born];
+    this.expiry = memory.records[at + Record.expiry];
     if (!this.#isStill(version, at, this.#wraps)) return false;
     if (block !== 0 && this.text === undefined) throw corrupt(`value of record ${id}`);
     return true;
@@ -187,6 +206,7 @@ export class ShardReader {
     const versions = new Int32Array(used);
     const entries: RawEntry[] = [];
     let unreadable = 0;
+    let mortal = false;
     for (let id = 1; id < used; id++) {
       const at = memory.recordAt(id);
       const { records } = memory;
@@ -198,17 +218,33 @@ export class ShardReader {
       const owner = records[at + Record.owner];
       const ownerEpoch = records[at + Record.ownerEpoch];
       if (!this.#owners.alive(owner, ownerEpoch)) continue;
+      if (records[at + Record.expiry] !== 0) mortal = true;
       const entry = this.#rawEntry(id, at, version);
       if (entry === undefined) unreadable = id;
       else entries.push(entry);
     }
+    const standing = mortal ? this.#standing(entries) : entries;
     for (let id = 1; id < used; id++) {
       if (loadAfter(memory.records, id * Record.words + Record.version) !== versions[id]) return undefined;
     }
     for (const { owner, ownerEpoch } of entries) if (!this.#owners.alive(owner, ownerEpoch)) return undefined;
     if (memory.control[usedAt] !== used || this.wraps() !== wraps) return undefined;
     if (unreadable !== 0) throw corrupt(`name or value of record ${unreadable}`);
-    return entries;
+    return standing;
+  }
+
+  /** Those whose time is not over at one moment. */
+  #standing(entries: readonly RawEntry[]): RawEntry[] {
+    const time = this.#owners.clock.time();
+    const standing: RawEntry[] = [];
+    for (const entry of entries) {
+      if (!hasPassed(this.memory.records[entry.record * Record.words + Record.expiry], time)) standing.push(entry);
+    }
+    return standing;
+  }
+
+  #isOver(id: number): boolean {
+    return this.#owners.clock.isOver(this.memory.records, id * Record.words + Record.expiry);
   }
 
   /**
@@ -269,6 +305,7 @@ export class ShardReader {
       const version = loadFirst(records, at + Record.version);
       if ((version & Version.live) === 0 || records[at + Record.born] !== born) return false;
       if (!this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) return false;
+      if (this.#owners.clock.isOver(records, at + Record.expiry)) return false;
       if (loadAfter(records, at + Record.version) === version) return true;
     }
     throw corrupt(`record ${id} changes without end`);
@@ -285,6 +322,7 @@ export class ShardReader {
       if ((records[at + Record.version] & Version.live) === 0) continue;
       const kindFound = records[at + Record.meta] >>> 8;
       if (kind === 0 ? isInternal(kindFound) : kindFound !== kind) continue;
+      if (this.#isOver(id)) continue;
       if (this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) count++;
     }
     return count;

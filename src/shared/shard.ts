@@ -28,18 +28,20 @@ export const versionToken = (id: number, version: number): number =>
 export class Shard extends ShardMutations {
   #deathsSwept = 0;
 
-  /** Registers a name. With `update`, a name that `owner` itself holds gets the config instead of `taken`. */
+  /** Registers a name. With `update`, a name that `owner` itself holds gets the config instead of `taken`. `ttl` is in ticks of
+   *  the clock; 0: for as long as its owner lives. */
   register(
     key: NameKey,
     owner: number,
     ownerEpoch: number,
     config: EncodedConfig | undefined,
     update: boolean,
+    ttl = 0,
   ): Outcome {
-    const outcome = this.#register(key, owner, ownerEpoch, config, update);
+    const outcome = this.#register(key, owner, ownerEpoch, config, update, ttl);
     if (outcome !== Outcome.full) return outcome;
     this.sweepAll();
-    return this.#register(key, owner, ownerEpoch, config, update);
+    return this.#register(key, owner, ownerEpoch, config, update, ttl);
   }
 
   #register(
@@ -48,17 +50,20 @@ export class Shard extends ShardMutations {
     ownerEpoch: number,
     config: EncodedConfig | undefined,
     update: boolean,
+    ttl: number,
   ): Outcome {
     this.enter();
     try {
       const id = this.locate(key);
-      if (id === 0) return this.insertEntry(key, owner, ownerEpoch, config);
+      if (id === 0) return this.insertEntry(key, owner, ownerEpoch, config, ttl);
       const { records } = this.memory;
       const at = this.memory.recordAt(id);
       this.holder = records[at + Record.owner];
       this.holderEpoch = records[at + Record.ownerEpoch];
-      if (!this.owners.alive(this.holder, this.holderEpoch)) return this.replaceEntry(id, owner, ownerEpoch, config);
-      if (update && this.holder === owner && this.holderEpoch === ownerEpoch) return this.updateEntry(id, config);
+      if (this.#isGone(id)) {
+        return this.replaceEntry(id, owner, ownerEpoch, config, ttl);
+      }
+      if (update && this.holder === owner && this.holderEpoch === ownerEpoch) return this.updateEntry(id, config, ttl);
       return Outcome.taken;
     } finally {
       this.leave();
@@ -103,7 +108,7 @@ export class Shard extends ShardMutations {
     if (id === 0 || !this.#isLive(id, born)) return Outcome.notFound;
     const version = this.memory.records[id * Record.words + Record.version];
     if (expected !== ANY && versionToken(id, version) !== expected) return Outcome.changed;
-    return this.updateEntry(id, config);
+    return this.updateEntry(id, config, 0);
   }
 
   /** Removes a name. */
@@ -138,22 +143,51 @@ export class Shard extends ShardMutations {
       const at = this.memory.recordAt(id);
       const { records } = this.memory;
       const mine = (records[at + Record.version] & Version.live) !== 0 && records[at + Record.born] === born;
-      if (mine && !this.#isLive(id, born)) this.removeEntry(id, this.slotOf(id, records[at + Record.hash]));
+      if (mine && this.#isGone(id)) this.removeEntry(id, this.slotOf(id, records[at + Record.hash]));
     } finally {
       this.leave();
     }
   }
 
-  /** Whether a record holds the registration that began with `born` (or `ANY`) and its owner lives. */
+  /** Gives a registration another `ttl` ticks. Under the lock, so that nobody takes the name meanwhile; readers see the one
+   *  store. `changed`: it has no deadline. */
+  renewRecord(id: number, born: number, ttl: number): Outcome {
+    this.#enterUntimed();
+    try {
+      if (!this.#isLive(id, born)) return Outcome.notFound;
+      const at = id * Record.words + Record.expiry;
+      if (this.memory.records[at] === 0) return Outcome.changed;
+      const deadline = this.owners.clock.deadline(ttl);
+      this.owners.deadlines.note(deadline); // it may be sooner than the one before
+      Atomics.store(this.memory.records, at, deadline);
+      return Outcome.done;
+    } finally {
+      this.leave();
+    }
+  }
+
+  #isOver(id: number): boolean {
+    return this.owners.clock.isOver(this.memory.records, id * Record.words + Record.expiry);
+  }
+
+  /** Whether a live record's owner is dead or its time is over, for good: the lock keeps the one from renewing, and
+   *  `livesOn` the other. */
+  #isGone(id: number): boolean {
+    const at = id * Record.words;
+    const { records } = this.memory;
+    return !this.owners.livesOn(records[at + Record.owner], records[at + Record.ownerEpoch]) || this.#isOver(id);
+  }
+
+  /** Whether a record holds the registration that began with `born` (or `ANY`), its owner lives, and its time is not over. */
   #isLive(id: number, born: number): boolean {
     const at = this.memory.recordAt(id);
     const { records } = this.memory;
     if ((records[at + Record.version] & Version.live) === 0) return false;
     if (born !== ANY && records[at + Record.born] !== born) return false;
-    return this.owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch]);
+    return this.owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch]) && !this.#isOver(id);
   }
 
-  /** Removes the dead among `limits.sweepSliceRecords` records from id `from` on.
+  /** Removes the dead and the expired among `limits.sweepSliceRecords` records from id `from` on.
    *  @returns the next id to sweep from, or 0 after the last. */
   sweep(from: number): number {
     this.#enterUntimed();
@@ -164,7 +198,10 @@ export class Shard extends ShardMutations {
         const at = this.memory.recordAt(id);
         const { records } = this.memory;
         if ((records[at + Record.version] & Version.live) === 0) continue;
-        if (this.owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) continue;
+        if (!this.#isGone(id)) {
+          this.owners.deadlines.note(records[at + Record.expiry]);
+          continue;
+        }
         this.removeEntry(id, this.slotOf(id, records[at + Record.hash]));
         this.control[this.at + At.swept]++;
       }
@@ -174,11 +211,11 @@ export class Shard extends ShardMutations {
     }
   }
 
-  /** Sweeps the whole shard, slice by slice, if anybody died since this thread last did: nobody is told that a shard is
+  /** Sweeps the whole shard, slice by slice, if anybody died since this thread last did, or anything has a deadline: nobody is told that a shard is
    *  full while the dead fill it, but for a death of this very moment. Whoever calls it tries again in any case, as others sweep too. */
   sweepAll(): void {
     const deaths = this.owners.deaths();
-    if (deaths === this.#deathsSwept) return;
+    if (deaths === this.#deathsSwept && this.owners.deadlines.next() === 0) return;
     for (let from = this.sweep(1); from !== 0; from = this.sweep(from));
     this.#deathsSwept = deaths;
   }

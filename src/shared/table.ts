@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { monotonicMs } from './clock.ts';
 import { Contention } from './contention.ts';
 import { CounterTable } from './counter-table.ts';
 import { isCorrupt, RegistryError } from './errors.ts';
@@ -55,6 +56,9 @@ export function allocateTable(options: TableOptions): TableBuffers {
   words[Header.alarmLockWaitMs] = options.alarmLockWaitMs;
   words[Header.alarmWriteMeanMs] = options.alarmWriteMeanMs;
   words[Header.alarmedPercentMax] = options.alarmedPercentMax;
+  const openedMs = Math.floor(monotonicMs());
+  words[Header.openedMs] = openedMs;
+  words[Header.openedMs + 1] = openedMs / 2 ** 32;
   words[Header.state] = RegistryState.open;
   randomFillSync(new Uint8Array(control, Header.hashKey * 4, 8));
   randomFillSync(new Uint8Array(control, Header.identity * 4, 16));
@@ -228,12 +232,12 @@ export class Table {
     return new Set([...this.#locks()].map((lock) => lock.holder).filter((slot) => slot !== -1));
   }
 
-  /** Frees what the dead left: entries, locks, owner rows. Yields between slices, each of which holds one lock for some
+  /** Frees what the dead left: entries, locks, owner rows; with `expired` what has expired, though nobody is dead. Yields between slices, each of which holds one lock for some
    *  10 µs; run it to its end at once, or with other work in between. */
-  *sweepDead(): Generator<void, void, void> {
+  *sweepDead(expired = false): Generator<void, void, void> {
     this.ownerTable.freeBrokenClaims();
     const dead = this.ownerTable.dead();
-    if (dead.length === 0 || this.closed) return; // closing kills rows whose threads may be anywhere
+    if ((dead.length === 0 && !expired) || this.closed) return; // closing kills rows whose threads may be anywhere
     for (const [slot, epoch] of dead) {
       const isThread = slot < this.owners.threadsMax;
       if (isThread && this.owners.threadEnded(slot)) this.recoverLocks(slot, epoch - 1);

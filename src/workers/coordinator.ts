@@ -6,6 +6,7 @@ import { limits } from '../shared/limits.ts';
 import { Table, type TableBuffers } from '../shared/table.ts';
 import { ContentionWatch } from './contention-watch.ts';
 import { coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
+import { sweepExpired } from './expiry-sweep.ts';
 
 /** Connections that have not said hello, at once. Ours say it in the first turn of their thread; when there are more, the
  *  oldest is hung up on. Its thread, if it is one of ours, connects again, and until then the kernel is asked for it. */
@@ -52,6 +53,7 @@ export class Coordinator {
     this.#checkThreads();
     void this.#hearRequests();
     void new ContentionWatch(table, (slot) => this.#askBack(slot)).run();
+    void sweepExpired(table, (error) => this.#tellCorrupt(error));
   }
 
   /** Threads ask in shared memory, as they may not come to their event loop to say it over a socket. */

@@ -16,6 +16,8 @@ interface Entry {
   /** Numbers of the events that registered it and that changed it last. */
   readonly registration: number;
   readonly version: number;
+  /** By the clock; undefined: never. */
+  readonly expires?: number | undefined;
 }
 
 /** What the sequential registry knows. */
@@ -29,6 +31,9 @@ export interface State {
   readonly seen: ReadonlyMap<string, number>;
   /** Kinds but the first, in the order of their numbers. */
   readonly kinds: readonly string[];
+  /** Owners with a deadline. */
+  readonly ownersExpire: ReadonlyMap<string, number>;
+  readonly clock: number;
 }
 
 export const nothing: State = {
@@ -38,6 +43,8 @@ export const nothing: State = {
   made: new Map(),
   seen: new Map(),
   kinds: [],
+  ownersExpire: new Map(),
+  clock: 0,
 };
 
 const threadOf = (owner: string): string => owner.split('.')[0];
@@ -51,10 +58,12 @@ const withOne = <K, V>(map: ReadonlyMap<K, V>, key: K, value: V | undefined): Re
 /** The sequential registry: what event number `n` answers and leaves, alone. */
 function apply(state: State, { thread, operation, result }: Event, n: number): { state: State; result: Result } {
   const answer = (result: Result, change: Partial<State> = {}) => ({ state: { ...state, ...change }, result });
-  const alive = (owner: string) => !state.dead.has(owner) && !state.dead.has(threadOf(owner));
+  const isOver = (expires: number | undefined) => expires !== undefined && state.clock >= expires;
+  const ended = (owner: string) => state.dead.has(owner) || state.dead.has(threadOf(owner));
+  const alive = (owner: string) => !ended(owner) && !isOver(state.ownersExpire.get(owner));
   const live = (name: string): Entry | undefined => {
     const entry = state.names.get(name);
-    return entry && alive(entry.owner) ? entry : undefined;
+    return entry && alive(entry.owner) && !isOver(entry.expires) ? entry : undefined;
   };
   const kill = (owner: string) => answer('done', { dead: new Set([...state.dead, owner]) });
   const mine = (name: string): string => `${thread} ${name}`;
@@ -99,8 +108,19 @@ function apply(state: State, { thread, operation, result }: Event, n: number): {
       const kinds = state.kinds.includes(operation.kind) ? state.kinds : [...state.kinds, operation.kind];
       return answer(`kind ${kinds.indexOf(operation.kind) + 2}`, { kinds });
     }
-    case 'openOwner':
-      return answer('done', { opened: withOne(state.opened, thread, (state.opened.get(thread) ?? 0) + 1) });
+    case 'openOwner': {
+      const number = (state.opened.get(thread) ?? 0) + 1;
+      const expires = operation.ttl === undefined ? undefined : state.clock + operation.ttl;
+      return answer('done', {
+        opened: withOne(state.opened, thread, number),
+        ownersExpire: withOne(state.ownersExpire, `${thread}.${number}`, expires),
+      });
+    }
+    case 'renewOwner': {
+      const owner = ownOwner();
+      if (ended(owner) || (result === 'notFound' && !alive(owner))) return answer('notFound'); // as `renew`
+      return answer('done', { ownersExpire: withOne(state.ownersExpire, owner, state.clock + operation.ttl) });
+    }
     case 'closeOwner':
       return kill(ownOwner());
     case 'view':
@@ -110,15 +130,33 @@ function apply(state: State, { thread, operation, result }: Event, n: number): {
     }
     case 'register':
     case 'registerOrUpdate': {
-      const { op, name, config, owned } = operation;
+      const { op, name, config, owned, ttl } = operation;
       const owner = owned ? ownOwner() : `${thread}`;
       const entry = live(name);
       if (entry && (op === 'register' || entry.owner !== owner)) return answer('taken');
       const registration = entry?.registration ?? n;
+      // Who takes a name from an owner whose time is over has ended that owner.
+      const before = state.names.get(name)?.owner;
+      const dead = before !== undefined && !alive(before) ? new Set([...state.dead, before]) : state.dead;
       return answer('done', {
-        names: withOne(state.names, name, { owner, config, registration, version: n }),
+        names: withOne(state.names, name, {
+          ...{ owner, config, registration, version: n },
+          expires: ttl === undefined ? entry?.expires : state.clock + ttl,
+        }),
         made: withOne(state.made, mine(name), registration),
+        dead,
       });
+    }
+    case 'tick':
+      return answer('done', { clock: state.clock + 1 });
+    case 'renew': {
+      // One that looked at the clock in time may come late: until another has the name, that is for the answer to say.
+      const entry = state.names.get(operation.name);
+      const kept = entry && alive(entry.owner) && entry.registration === state.made.get(mine(operation.name));
+      if (!kept || (result === 'notFound' && live(operation.name) === undefined)) return answer('notFound');
+      if (entry.expires === undefined) return answer('changed');
+      const expires = state.clock + operation.ttl;
+      return answer('done', { names: withOne(state.names, operation.name, { ...entry, expires }) });
     }
     case 'update':
       return change(operation.name, live(operation.name), operation.config);
@@ -154,8 +192,17 @@ export function stateAfter(history: readonly Event[]): State {
   return history.reduce((state, event, n) => apply(state, event, n - history.length).state, nothing);
 }
 
-const keyOf = ({ names, dead, opened, made, seen, kinds }: State): string =>
-  JSON.stringify([sorted(names), [...dead].toSorted(), sorted(opened), sorted(made), sorted(seen), kinds]);
+const keyOf = ({ names, dead, opened, made, seen, kinds, ownersExpire, clock }: State): string =>
+  JSON.stringify([
+    sorted(names),
+    [...dead].toSorted(),
+    sorted(opened),
+    sorted(made),
+    sorted(seen),
+    kinds,
+    sorted(ownersExpire),
+    clock,
+  ]);
 const sorted = <K, V>(map: ReadonlyMap<K, V>): [K, V][] => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1));
 
 /**

@@ -10,6 +10,8 @@ const source = path.resolve(import.meta.dirname, '../../src');
 const stepped = [
   'shared/arena.ts',
   'shared/change-log.ts',
+  'shared/clock.ts',
+  'shared/expiry.ts',
   'shared/guard.ts',
   'shared/kinds.ts',
   'shared/lock.ts',
@@ -77,7 +79,8 @@ export async function loadStepped(mutant?: Mutant, names: readonly string[] = st
   loaded.push(dir);
   const modules = names.map((name) => {
     const code = readFileSync(path.join(source, name), 'utf8');
-    return { name, source: patch(patch(code, name, smallIndex), name, mutant) };
+    const ours = forTheModel.reduce((patched, change) => patch(patched, name, change), code);
+    return { name, source: patch(ours, name, mutant) };
   });
   if (mutant !== undefined && !names.includes(mutant.file)) throw new Error(`${mutant.file} is not run in steps`);
   for (const { name, source: code } of transform(modules, names === steppedMessages)) {
@@ -100,12 +103,29 @@ export async function loadStepped(mutant?: Mutant, names: readonly string[] = st
 
 /** The first index has 8 slots instead of 64, so that rebuilds come soon. */
 export const INDEX_LOG2 = 3;
-const smallIndex: Mutant = {
-  name: 'small index',
-  file: 'shared/shard-memory.ts',
-  find: 'INDEX_LOG2_FIRST = 6',
-  replace: `INDEX_LOG2_FIRST = ${INDEX_LOG2}`,
-};
+/** The word of the header that is the clock: it stands still until a program's operation moves it on. */
+export const CLOCK = 63;
+/** What is otherwise in the model. */
+const forTheModel: readonly Mutant[] = [
+  {
+    name: 'small index',
+    file: 'shared/shard-memory.ts',
+    find: 'INDEX_LOG2_FIRST = 6',
+    replace: `INDEX_LOG2_FIRST = ${INDEX_LOG2}`,
+  },
+  {
+    name: 'a clock of memory',
+    file: 'shared/clock.ts',
+    find: 'return Math.floor((monotonicMs() - this.#openedMs) / tickMs) | 0;',
+    replace: `return this.words[${CLOCK}];`,
+  },
+  {
+    name: 'the memory of the clock',
+    file: 'shared/clock.ts',
+    find: '    this.#openedMs = (words',
+    replace: '    this.words = words;\n    this.#openedMs = (words',
+  },
+];
 
 function patch(code: string, name: string, change: Mutant | undefined): string {
   if (change === undefined || change.file !== name) return code;

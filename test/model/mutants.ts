@@ -40,6 +40,7 @@ export const mutants: readonly Mutant[] = [
     file: 'shared/shard-mutations.ts',
     caughtBy: 'absent: update, killed | register',
     find: `    records[at + Record.value + set] = block;
+    if (ttl !== 0) this.setWord(Space.records, records, at + Record.expiry, this.#deadline(ttl));
     this.version = this.#next(before, Version.live | set);
     this.#commit(at, this.version);`,
     replace: `    this.version = this.#next(before, Version.live | set);
@@ -53,12 +54,12 @@ export const mutants: readonly Mutant[] = [
     find: `    const block = this.#allocateValue(config);
     if (block < 0) return this.#full();
     records[at + Record.value + set] = block;
-    this.version =`,
+    if (ttl`,
     replace: `    this.#freeValue(at, before);
     const block = this.#allocateValue(config);
     if (block < 0) return this.#full();
     records[at + Record.value + set] = block;
-    this.version =`,
+    if (ttl`,
   },
   {
     name: 'an update writes the set in use',
@@ -82,8 +83,8 @@ export const mutants: readonly Mutant[] = [
     name: 'a dead twin: a dead owner keeps its record and the name gets a second one',
     file: 'shared/shard.ts',
     caughtBy: 'a dead owner is replaced | whereis twice',
-    find: 'return this.replaceEntry(id, owner, ownerEpoch, config);',
-    replace: 'return this.insertEntry(key, owner, ownerEpoch, config);',
+    find: 'return this.replaceEntry(id, owner, ownerEpoch, config, ttl);',
+    replace: 'return this.insertEntry(key, owner, ownerEpoch, config, ttl);',
   },
   {
     name: 'a name appears without moving the insert sequence',
@@ -106,7 +107,7 @@ export const mutants: readonly Mutant[] = [
     name: 'an absence is cached whatever the insert sequence is',
     file: 'engine/resolver.ts',
     caughtBy: 'register | whereis twice: a cached absence ends with the registration',
-    find: `        if (inserts & 1) return undefined;
+    find: `        if (inserts & 1 || reader.over) return undefined;
         const proof = { sequence: inserts,`,
     replace: '        const proof = { sequence: reader.insertSequence(),',
   },
@@ -243,7 +244,10 @@ export const mutants: readonly Mutant[] = [
     name: 'a sweep removes who lives',
     file: 'shared/shard.ts',
     caughtBy: 'sweep of the dead | register of the same name',
-    find: `        if (this.owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) continue;
+    find: `        if (!this.#isGone(id)) {
+          this.owners.deadlines.note(records[at + Record.expiry]);
+          continue;
+        }
         this.removeEntry`,
     replace: '        this.removeEntry',
   },
@@ -306,6 +310,8 @@ export const mutants: readonly Mutant[] = [
     caughtBy: 'rows: two owners are opened, killed',
     find: `      words[row + OwnerRow.thread] = thread;
       words[row + OwnerRow.threadEpoch] = threadEpoch;
+      words[row + OwnerRow.expiry] = this.#owners.clock.deadline(ttl);
+      this.#owners.deadlines.note(words[row + OwnerRow.expiry]);
       Atomics.store(words, row + OwnerRow.epoch, epoch + OwnerState.alive);`,
     replace: `      Atomics.store(words, row + OwnerRow.epoch, epoch + OwnerState.alive);
       words[row + OwnerRow.thread] = thread;
@@ -350,8 +356,8 @@ export const mutants: readonly Mutant[] = [
     name: 'a replaced entry keeps the first version of the one before',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'a dead owner is replaced, and the new registration updates itself',
-    find: '    records[at + Record.born] = version;\n    records[at + Record.value + set] = block;',
-    replace: '    records[at + Record.value + set] = block;',
+    find: '    records[at + Record.born] = version;\n    records[at + Record.expiry] = this.#deadline(ttl);\n    records[at + Record.value + set] = block;',
+    replace: '    records[at + Record.expiry] = this.#deadline(ttl);\n    records[at + Record.value + set] = block;',
   },
   {
     name: 'a spare block is taken unjournaled',
@@ -393,8 +399,8 @@ export const mutants: readonly Mutant[] = [
     name: 'who has the lock does not look again whether the kind has a number',
     file: 'shared/kinds.ts',
     caughtBy: 'kinds: two threads give one kind',
-    find: 'if (meanwhile !== 0) return meanwhile;',
-    replace: 'void meanwhile;',
+    find: 'if (this.#names.includes(kind)) return;',
+    replace: '',
   },
   {
     name: 'an update removes the name, and says that it has updated it',
@@ -407,8 +413,8 @@ export const mutants: readonly Mutant[] = [
     name: 'what is read again may be of another registration',
     file: 'shared/shard-reader.ts',
     caughtBy: 'unregister, register another in the same record | whereis of what was cached',
-    find: 'if (this.#copy(id, this.version)) return this.born === born;',
-    replace: 'if (this.#copy(id, this.version)) return true;',
+    find: 'if (this.#copy(id, this.version)) return this.born === born && !over;',
+    replace: 'if (this.#copy(id, this.version)) return !over;',
   },
   {
     name: 'what is read again may be of a dead owner',
@@ -535,5 +541,88 @@ export const mutants: readonly Mutant[] = [
     find: `    if (slot < this.threadsMax) this.bell.ringAloud();
     else this.bell.ring();`,
     replace: '',
+  },
+  {
+    name: 'a reader finds what has expired',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'expiry: the clock moves on | whereis, find, whereis',
+    find: 'const alive = this.#owners.alive(owner, ownerEpoch) && !over;',
+    replace: 'const alive = this.#owners.alive(owner, ownerEpoch);',
+  },
+  {
+    name: 'what is read again may have expired',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'expiry: the clock moves on | whereis, find, whereis',
+    find: 'return this.born === born && !over;',
+    replace: 'return this.born === born;',
+  },
+  {
+    name: 'a list shows what expires while it looks',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'expiry: the clock moves on | list',
+    find: 'const standing = mortal ? this.#standing(entries) : entries;',
+    replace: 'const standing = entries;',
+  },
+  {
+    name: 'a cached answer outlives its deadline',
+    file: 'engine/entry.ts',
+    caughtBy: 'expiry: the clock moves on | whereis, find, whereis',
+    find: 'if (this.#mortal) return !over;',
+    replace: 'if (this.#mortal) return true;',
+  },
+  {
+    name: 'a cached answer with a deadline goes by the change sequence',
+    file: 'engine/entry.ts',
+    caughtBy: 'expiry: the clock moves on | whereis, find, whereis',
+    find: 'this.#sequence = proof.mortal ? NEVER : settled(proof.sequence);',
+    replace: 'this.#sequence = settled(proof.sequence);',
+  },
+  {
+    name: 'a deadline is loaded before the clock is read',
+    file: 'shared/clock.ts',
+    caughtBy: 'expiry: renew, is it mine | the clock moves on, register | whereis',
+    find: `if (words[at] === 0) return false;
+    const time = this.time();
+    return hasPassed(loadAfter(words, at), time);`,
+    replace: `const deadline = words[at];
+    if (deadline === 0) return false;
+    const time = this.time();
+    return hasPassed(deadline, time);`,
+  },
+  {
+    name: 'the absence of what has expired is cached',
+    file: 'engine/resolver.ts',
+    caughtBy: 'expiry: renew, whereis | the clock moves on, whereis twice',
+    find: 'if (inserts & 1 || reader.over) return undefined;',
+    replace: 'if (inserts & 1) return undefined;',
+  },
+  {
+    name: 'a name that has expired is taken',
+    file: 'shared/shard.ts',
+    caughtBy: 'expiry: over: register | whereis twice',
+    find: 'records[at + Record.ownerEpoch]) || this.#isOver(id);',
+    replace: 'records[at + Record.ownerEpoch]);',
+  },
+  {
+    name: 'a renewal does not look whether the registration is its own',
+    file: 'shared/shard.ts',
+    caughtBy: 'expiry: renew, is it mine | unregister, register',
+    find: `if (!this.#isLive(id, born)) return Outcome.notFound;
+      const at = id * Record.words + Record.expiry;`,
+    replace: 'const at = id * Record.words + Record.expiry;',
+  },
+  {
+    name: 'an owner whose time is over is ended without a seal on its deadline',
+    file: 'shared/owners.ts',
+    caughtBy: 'expiry: an owner renews, find | the clock moves on, register, find',
+    find: 'if (Atomics.compareExchange(this.#words, this.expiryAt(slot), expiry, sealed(expiry)) !== expiry) continue;',
+    replace: '',
+  },
+  {
+    name: 'a name is taken from an owner that may renew yet',
+    file: 'shared/shard.ts',
+    caughtBy: 'expiry: an owner renews, find | the clock moves on, register, find',
+    find: 'return !this.owners.livesOn(records',
+    replace: 'return !this.owners.alive(records',
   },
 ];

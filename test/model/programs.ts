@@ -1,5 +1,6 @@
 import { NameKey } from '../../src/shared/name-key.ts';
 import { Random } from '../support/random.ts';
+import { expiryPrograms } from './expiry-programs.ts';
 import type { Program } from './explore.ts';
 import type { Operation } from './world.ts';
 
@@ -55,6 +56,7 @@ export const programs: readonly Program[] = [
   ...rows(),
   ...views(),
   ...bells(),
+  ...expiryPrograms(a, b),
   {
     name: 'register | whereis twice: a cached absence ends with the registration',
     threads: [[register(a)], [whereis(a), whereis(a)]],
@@ -536,6 +538,7 @@ export function randomProgram(seed: number): Program {
     const config = `value ${values++}`.padEnd(random.pick([8, 30, 200]), '.');
     return random.pick<Operation>([
       { op: 'register', name, config, owned: owns && random.below(2) === 0 },
+      { op: random.pick(['register', 'registerOrUpdate']), name, config, ttl: 1 },
       { op: 'registerOrUpdate', name, config },
       { op: 'update', name, config },
       { op: 'updateMine', name, config },
@@ -548,7 +551,7 @@ export function randomProgram(seed: number): Program {
       find(name),
       isMine(name),
       list,
-      random.pick([sweep, settle, list]),
+      random.pick<Operation>([sweep, settle, list, { op: 'tick' }]),
     ]);
   };
   const thread = (): Operation[] => {

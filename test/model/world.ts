@@ -7,8 +7,8 @@ import { ShardMemory } from '../../src/shared/shard-memory.ts';
 import type { RawEntry } from '../../src/shared/shard-reader.ts';
 import { allocateTable } from '../../src/shared/table.ts';
 import { auditOwners, auditShard } from '../support/bookkeeping.ts';
-import { INDEX_LOG2, type SteppedSource } from './load.ts';
-import { $isKilled, $run, $shared, $wait, type Access } from './runtime.ts';
+import { CLOCK, INDEX_LOG2, type SteppedSource } from './load.ts';
+import { $isKilled, $place, $run, $shared, $wait, type Access } from './runtime.ts';
 
 /** One operation of a program. `config` tells values apart. */
 export type Operation =
@@ -18,12 +18,21 @@ export type Operation =
       readonly name: string;
       readonly config: string;
       readonly owned?: boolean;
+      /** Ticks to live. */
+      readonly ttl?: number;
     }
+  /** Renews the registration this thread made last. */
+  | { readonly op: 'renew'; readonly name: string; readonly ttl: number }
+  /** Renews the owner it opened last. */
+  | { readonly op: 'renewOwner'; readonly ttl: number }
+  /** The clock moves on. */
+  | { readonly op: 'tick' }
   /** Updates the name, the registration this thread made last, or the version it looked at last. */
   | { readonly op: 'update' | 'updateMine' | 'updateIf'; readonly name: string; readonly config: string }
   | { readonly op: 'unregister' | 'unregisterMine'; readonly name: string }
   | { readonly op: 'whereis' | 'find' | 'look' | 'isMine'; readonly name: string }
-  | { readonly op: 'openOwner' | 'closeOwner' | 'list' | 'view' | 'sweep' | 'attach' }
+  | { readonly op: 'closeOwner' | 'list' | 'view' | 'sweep' | 'attach' }
+  | { readonly op: 'openOwner'; readonly ttl?: number }
   /** `bury` also frees the locks of the killed; `reclaim` frees its row; `rebirth` does and attaches it again; `buryAgain`
    *  tells its first death a second time. */
   | { readonly op: 'kill' | 'bury' | 'reclaim' | 'rebirth' | 'buryAgain'; readonly thread: number }
@@ -276,13 +285,23 @@ export class Actor {
         return listing(yield* this.index.living());
       case 'await':
         return yield* this.#await(operation.name, operation.config);
+      case 'renew': {
+        const made = own.made.get(operation.name);
+        return made ? outcomes[yield* shard.renewRecord(made.record, made.born, operation.ttl)] : 'notFound';
+      }
+      case 'renewOwner':
+        return (yield* owners.renew(own.owner, own.ownerEpoch, operation.ttl)) ? 'done' : 'notFound';
+      case 'tick':
+        yield $place(this.world.control, CLOCK, 'u');
+        this.world.control[CLOCK]++;
+        return 'done';
       case 'sweep':
         yield* this.#sweep();
         return 'done';
       case 'intern':
         return `kind ${yield* this.table.kinds.intern(operation.kind)}`;
       case 'openOwner':
-        own.owner = yield* this.ownerTable.claimOwner(own.slot, own.epoch);
+        own.owner = yield* this.ownerTable.claimOwner(own.slot, own.epoch, undefined, operation.ttl);
         if (own.owner === -1) return 'full';
         own.ownerEpoch = yield* owners.epoch(own.owner);
         this.world.claimed(own.owner, own.ownerEpoch);
@@ -303,12 +322,12 @@ export class Actor {
     }
   }
 
-  *#register({ op, name, config, owned }: Operation & { op: 'register' | 'registerOrUpdate' }): Steps<Result> {
+  *#register({ op, name, config, owned, ttl }: Operation & { op: 'register' | 'registerOrUpdate' }): Steps<Result> {
     const { own, shard } = this;
     const owner = owned ? own.owner : own.slot;
     const epoch = owned ? own.ownerEpoch : own.epoch;
     const update = op === 'registerOrUpdate';
-    const outcome = outcomes[yield* shard.register(this.key, owner, epoch, encodeConfig(config), update)];
+    const outcome = outcomes[yield* shard.register(this.key, owner, epoch, encodeConfig(config), update, ttl)];
     if (outcome === 'done') own.made.set(name, { record: shard.record, born: shard.born });
     return outcome;
   }

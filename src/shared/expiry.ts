@@ -1,0 +1,43 @@
+import { Header } from './layout.ts';
+
+/**
+ * When the coordinator is to sweep what has expired: `Header.nextDeadline` is no later than any deadline there is.
+ *
+ * Whoever sets a deadline notes it here before the entry can be found; whoever sweeps takes the word away first and
+ * notes again each deadline that it leaves. So none is forgotten, but for those of a thread that dies between the two,
+ * whose names are swept for that. Nothing that is found or not depends on this: what has expired is not found from that moment on.
+ */
+export class Deadlines {
+  readonly #words: Int32Array<SharedArrayBuffer>;
+
+  constructor(words: Int32Array<SharedArrayBuffer>) {
+    this.#words = words;
+  }
+
+  /** There is one more. 0 is none. */
+  note(deadline: number): void {
+    if (deadline === 0) return;
+    for (;;) {
+      const next = Atomics.load(this.#words, Header.nextDeadline);
+      if (next !== 0 && ((deadline - next) | 0) >= 0) return;
+      if (Atomics.compareExchange(this.#words, Header.nextDeadline, next, deadline) !== next) continue;
+      Atomics.notify(this.#words, Header.nextDeadline);
+      return;
+    }
+  }
+
+  /** 0: there is none. */
+  next(): number {
+    return Atomics.load(this.#words, Header.nextDeadline);
+  }
+
+  /** A sweep begins. */
+  clear(): void {
+    Atomics.store(this.#words, Header.nextDeadline, 0);
+  }
+
+  /** Resolves when the next deadline is no longer `seen`, or after so many milliseconds. */
+  async changed(seen: number, timeoutMs: number): Promise<void> {
+    await Atomics.waitAsync(this.#words, Header.nextDeadline, seen, timeoutMs).value;
+  }
+}

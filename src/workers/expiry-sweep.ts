@@ -1,0 +1,27 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { tickMs } from '../shared/clock.ts';
+import { RegistryError } from '../shared/errors.ts';
+import { limits } from '../shared/limits.ts';
+import type { Table } from '../shared/table.ts';
+
+/** Sweeps what has expired, for as long as the thread runs. While nothing has a deadline there is no timer.
+ *  @param fail told what a sweep threw, but `BUSY` */
+export async function sweepExpired(table: Table, fail: (error: unknown) => void): Promise<void> {
+  const { clock, deadlines } = table.owners;
+  for (;;) {
+    const next = deadlines.next();
+    const waitMs = next === 0 ? Number.POSITIVE_INFINITY : ((next - clock.time()) | 0) * tickMs;
+    if (waitMs > 0) {
+      await deadlines.changed(next, waitMs);
+      continue;
+    }
+    deadlines.clear();
+    try {
+      for (const _ of table.sweepDead(true)) await nextTurn();
+    } catch (error) {
+      deadlines.note(next); // what is left is swept next time
+      if (!(error instanceof RegistryError && error.code === 'BUSY')) fail(error);
+    }
+    await delay(limits.expirySweepMs);
+  }
+}
