@@ -162,13 +162,12 @@ export class Monitors {
 
   #reasonOf({ slot, epoch, thread, threadEpoch, shard, record, born }: Watched): DownReason | undefined {
     const { owners, readers } = this.#table;
-    if (!owners.alive(slot, epoch)) {
-      const closed =
-        owners.endReason(slot, epoch) === EndReason.closed ||
-        owners.endReason(thread, threadEpoch) === EndReason.closed;
-      return closed ? 'closed' : 'thread exit';
-    }
-    return record !== 0 && !readers[shard].isRegistration(record, born) ? 'unregistered' : undefined;
+    const gone = record !== 0 && !readers[shard].isRegistration(record, born);
+    // Afterwards: names of the dead are swept, and that is not their end.
+    if (owners.alive(slot, epoch)) return gone ? 'unregistered' : undefined;
+    const closed =
+      owners.endReason(slot, epoch) === EndReason.closed || owners.endReason(thread, threadEpoch) === EndReason.closed;
+    return closed ? 'closed' : 'thread exit';
   }
 
   /** A name is about to be taken back. If that is cut off before it is told, it is told in a moment. */
