@@ -4,37 +4,40 @@ import type { Sleeper, Waker } from './waker.ts';
 /** Looks for what is waited for. @returns undefined while it has not come */
 export type Look<T> = () => T | undefined;
 
-/** Resolves with what `look` finds, as soon as it finds something.
+/** Resolves with what `look` finds: at once, or as soon as it finds something.
  *  @throws {RegistryError} `CLOSED` when the registry is closed meanwhile; what `look` throws; the signal's reason */
-export function waitFor<T>(waker: Waker, look: Look<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function waitFor<T>(waker: Waker, look: Look<T>, signal: AbortSignal | undefined): Promise<T> {
+  signal?.throwIfAborted();
+  const now = look();
+  if (now !== undefined) return now; // and nobody has to ring for it
   const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const settle = (act: () => void): void => {
-    waker.delete(sleeper);
-    signal?.removeEventListener('abort', onAbort);
-    act();
-  };
   const sleeper: Sleeper = {
     look() {
       try {
         const found = look();
-        if (found !== undefined) settle(() => resolve(found));
+        if (found !== undefined) resolve(found);
+        else return;
       } catch (error) {
-        settle(() => reject(error));
+        reject(error);
       }
+      waker.delete(sleeper);
     },
     end() {
-      settle(() => reject(new RegistryError('CLOSED', 'the registry was closed while this waited')));
+      reject(new RegistryError('CLOSED', 'the registry was closed while this waited'));
     },
   };
-  const onAbort = (): void => settle(() => reject(signal?.reason));
-  if (signal?.aborted) {
-    reject(signal.reason);
-    return promise;
-  }
+  const onAbort = (): void => {
+    waker.delete(sleeper);
+    reject(signal?.reason);
+  };
   signal?.addEventListener('abort', onAbort, { once: true });
-  waker.add(sleeper);
-  sleeper.look();
-  return promise;
+  try {
+    waker.add(sleeper);
+    sleeper.look();
+    return await promise;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
 }
 
 /**

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Change, Registry, RegistryError, type StateIterator } from '../../src/engine/index.ts';
+import { allocateTable } from '../../src/shared/table.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
 import { until } from '../support/waiting.ts';
@@ -292,6 +293,28 @@ test('one whose user throws, or that fails itself, harms no other', async () => 
   registry.register('server', 'a', { config: 1 });
   assert.is((await pending)?.config, 1);
   assert.match(String(await rejection(bad)), 'the user’s');
+});
+
+test('a death is told before anybody has swept up after it', async () => {
+  // There is no coordinator yet.
+  const options = { shards: 1, entriesPerShardMax: 100, threadsMax: 4, ownersMax: 4, configBytesMax: 100 };
+  const handle = allocateTable({ ...options, valueBytesPerShardMax: 1 << 20 });
+  const [here, gone] = [Registry.attach(handle), Registry.attach(handle)];
+  gone.register('tool', 'a', { config: 1 });
+  gone.groups.join('g');
+  const changes = here.watchAll('tool');
+  const members = here.groups.watch('g');
+  const name = here.watch('tool', 'a');
+  assert.ok((await nextOf(changes)).entry);
+  assert.is((await nextOf(members)).length, 1);
+  assert.ok(await nextOf(name));
+  const pending = Promise.all([nextOf(changes), nextOf(members), nextOf(name)] as const);
+  await gone.close();
+  const [change, none, state] = await pending;
+  assert.equal([change.id, change.entry], ['a', undefined]);
+  assert.equal(none, []);
+  assert.is(state, undefined);
+  await here.close();
 });
 
 test('a death rings also for those who seem to be awake: its thread may have begun to ring', async () => {
