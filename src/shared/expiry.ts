@@ -32,7 +32,7 @@ export class Deadlines {
   }
 
   /** A sweep begins. */
-  clear(): void {
+  forgetNext(): void {
     Atomics.store(this.#words, Header.nextDeadline, 0);
   }
 

@@ -15,7 +15,7 @@ export async function sweepExpired(table: Table, fail: (error: unknown) => void)
       await deadlines.changed(next, waitMs);
       continue;
     }
-    deadlines.clear();
+    deadlines.forgetNext();
     try {
       for (const _ of table.sweepDead(true)) await nextTurn();
     } catch (error) {
