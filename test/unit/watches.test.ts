@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Change, Registry, RegistryError, type StateIterator } from '../../src/engine/index.ts';
+import { defaults } from '../../src/shared/limits.ts';
 import { allocateTable } from '../../src/shared/table.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
@@ -297,7 +298,7 @@ test('one whose user throws, or that fails itself, harms no other', async () => 
 
 test('a death is told before anybody has swept up after it', async () => {
   // There is no coordinator yet.
-  const options = { shards: 1, entriesPerShardMax: 100, threadsMax: 4, ownersMax: 4, configBytesMax: 100 };
+  const options = { ...defaults, shards: 1, entriesPerShardMax: 100, threadsMax: 4, ownersMax: 4, configBytesMax: 100 };
   const handle = allocateTable({ ...options, valueBytesPerShardMax: 1 << 20 });
   const [here, gone] = [Registry.attach(handle), Registry.attach(handle)];
   gone.register('tool', 'a', { config: 1 });
