@@ -31,7 +31,7 @@ test('an unknown option is refused with those that are known, and nothing is reg
   for (const method of ['register', 'tryRegister', 'registerOrUpdate'] as const) {
     const { code, message } = refusal(() => registry[method]('server', 'x', options));
     assert.is(code, 'INVALID_OPTION');
-    assert.is(message, 'unknown option port: known are config, owner, signal');
+    assert.is(message, 'unknown option port: known are config, owner, ttlMs, signal');
   }
   assert.not.ok(registry.has('server', 'x'));
   registry.register('server', 'x', Object.create({ inherited: 'is not given' }, { config: { value: 1 } }));
