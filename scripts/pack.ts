@@ -11,7 +11,7 @@ export async function pack(workDir: string): Promise<string> {
   const stage = path.join(workDir, 'stage');
   await mkdir(stage, { recursive: true });
   await build(path.join(stage, 'dist'));
-  const wanted = /^(package\.json|LICENSE|docs|.*\.md)$/; // of these npm takes what `files` says
+  const wanted = /^(package\.json|LICENSE|docs|examples|.*\.md)$/; // of these npm takes what `files` says
   for (const name of (await readdir(root)).filter((name) => wanted.test(name))) {
     await cp(path.join(root, name), path.join(stage, name), { recursive: true });
   }

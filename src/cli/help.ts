@@ -2,10 +2,21 @@ export const mainHelp = `Usage: rollcall <command> [options]
 
 Commands:
   gateway      serve the tools of several MCP servers at one URL
+  demo         a tour of the registry, which checks itself
 
 Options:
   --help       show this, or the help of a command: rollcall gateway --help
   --version    show the version`;
+
+export const demoHelp = `Usage: rollcall demo [options]
+
+A tour of the registry, with real threads: six MCP servers, lookups from other threads, groups, bindings, messages,
+the death of a thread and its replacement, a small benchmark. It takes a few seconds and checks each step.
+
+Options:
+  --help       show this
+
+Exit code 1: a check failed. Colours are left out with NO_COLOR=1, and where the output is no terminal.`;
 
 export const gatewayHelp = `Usage: rollcall gateway [options]
 

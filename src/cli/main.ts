@@ -14,6 +14,11 @@ switch (command) {
   case 'gateway':
     process.exit(await gateway());
     break;
+  case 'demo': {
+    const { demoCommand } = await import('./demo-command.ts');
+    process.exitCode = await demoCommand(args);
+    break;
+  }
   case '--version':
   case '-v':
     console.log(version);

@@ -42,7 +42,7 @@ class ShardChanges implements ViewIndex {
 }
 
 /**
- * What has changed among the entries of a kind since one reader was told last: first every entry there is, then name by name
+ * @internal What has changed among the entries of a kind since one reader was told last: first every entry there is, then name by name
  * what differs from what was told. So however much changes, what is kept to be told is a name each.
  */
 export class KindChanges {

@@ -133,17 +133,23 @@ export class Messages {
   }
 
   /**
-   * Sends a message to every owner that has a name of a kind, or to every owner of a list, once each.
+   * Sends a message to every owner that has a name of a kind, or to every owner of a list (of members of a group, entries,
+   * owners), once each.
    * @returns how many it was sent to: those that take no messages, whose lane is full, or that have ended are left out
    * @throws {RegistryError} `MESSAGE_TOO_LARGE`, `INVALID_MESSAGE`, `INVALID_NAME`, `INVALID_OPTION`, `LANES_FULL`, `CLOSED`, `BUSY`
    */
-  broadcast(to: string | Iterable<Address>, message: unknown, options: RouteOptions = noOptions): number {
+  broadcast(
+    to: string | Iterable<Address | { readonly owner: Address }>,
+    message: unknown,
+    options: RouteOptions = noOptions,
+  ): number {
     checkRouteOptions(options);
     const body = this.#body(message, options);
     const owners = new Map<number, Address>();
     if (typeof to === 'string') for (const { owner } of this.#host.list(to)) owners.set(owner.slot, owner);
     else {
-      for (const owner of to) {
+      for (const one of to) {
+        const owner = 'owner' in Object(one) ? (one as { readonly owner: Address }).owner : (one as Address);
         this.#checkAddress(owner);
         owners.set(owner.slot, owner);
       }
@@ -157,11 +163,13 @@ export class Messages {
   }
 
   /**
-   * Asks whoever has a name, and resolves with what its handler (`serve`) returns.
+   * Asks whoever has a name, and resolves with what its handler (`serve`) returns. `Reply` is what the caller knows of that:
+   * nothing checks it.
    * @throws {RegistryError} as `route`; `OWNER_DEAD` as soon as the owner has ended without a reply; `TIMEOUT`; `MAILBOX_FULL` also when 65,536 calls
    *   of this thread wait; the signal's reason
    * @throws {RemoteError} what the handler threw
    */
+  call<Reply = unknown>(kind: string, id: string | Balancer, request: unknown, options?: CallOptions): Promise<Reply>;
   async call(
     kind: string,
     id: string | Balancer,
@@ -184,6 +192,7 @@ export class Messages {
   }
 
   /** The same with an owner. @throws as `call` */
+  callTo<Reply = unknown>(owner: Address, request: unknown, options?: CallOptions): Promise<Reply>;
   async callTo(owner: Address, request: unknown, options: CallOptions = noOptions): Promise<unknown> {
     checkRouteOptions(options);
     options.signal?.throwIfAborted();
@@ -193,14 +202,14 @@ export class Messages {
 
   /** Has messages handled, in the order in which each sender sent them. One handler an owner.
    *  @throws {RegistryError} `INVALID_OPTION`, `OWNER_DEAD`, `CLOSED` */
-  receive(handler: MessageHandler, options: ReceiveOptions = {}): Receiver {
-    return this.#addReceiver('message', handler, options);
+  receive<Message = unknown>(handler: MessageHandler<Message>, options: ReceiveOptions = {}): Receiver {
+    return this.#addReceiver('message', handler as MessageHandler, options);
   }
 
   /** Has calls handled. One handler an owner. @throws {RegistryError} `INVALID_OPTION`, `OWNER_DEAD`, `CLOSED`
-   *  @example registry.messages.serve(({ add: [a, b] }) => a + b) */
-  serve(handler: CallHandler, options: ReceiveOptions = {}): Receiver {
-    return this.#addReceiver('call', handler, options);
+   *  @example registry.messages.serve(({ add: [a, b] }: { add: [number, number] }) => a + b) */
+  serve<Request = unknown>(handler: CallHandler<Request>, options: ReceiveOptions = {}): Receiver {
+    return this.#addReceiver('call', handler as CallHandler, options);
   }
 
   #addReceiver(role: 'message' | 'call', handler: MessageHandler | CallHandler, options: ReceiveOptions): Receiver {

@@ -18,20 +18,20 @@ export interface Parts {
   readonly host: RegistrationHost;
 }
 
-/** @throws {RegistryError} `CLOSED` */
+/** @internal @throws {RegistryError} `CLOSED` */
 export function checkOpen({ table, life }: Parts): void {
   if (!life.closed && !table.closed) return;
   throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
 }
 
-/** @throws {RegistryError} `INVALID_OPTION` */
+/** @internal @throws {RegistryError} `INVALID_OPTION` */
 export function checkOwner({ table }: Parts, owner: Owner): void {
   if (Owner.belongs(owner, table)) return;
   throw new RegistryError('INVALID_OPTION', 'owner is not of this registry in this thread: use registry.owner()');
 }
 
 /**
- * Registers an entry of one of the registry's own kinds, under the name that the table's key has, or gives it another
+ * @internal Registers an entry of one of the registry's own kinds, under the name that the table's key has, or gives it another
  * config if `owner` has it. `kind` and `id` are for people.
  * @returns undefined when another living owner has it
  * @throws {RegistryError} `TABLE_FULL`, `OWNER_DEAD`, `CLOSED`, `BUSY`

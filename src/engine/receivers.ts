@@ -12,8 +12,9 @@ export interface MessageContext {
   readonly urgent: boolean;
 }
 
-/** Handles messages. What it throws, or the promise it returns rejects with, goes to `onError` and hurts nobody else. */
-export type MessageHandler = (message: unknown, context: MessageContext) => unknown;
+/** Handles messages. What it throws, or the promise it returns rejects with, goes to `onError` and hurts nobody else.
+ *  `Message` is what it knows of its senders: nothing checks it. */
+export type MessageHandler<Message = unknown> = (message: Message, context: MessageContext) => unknown;
 
 /** How messages or calls are received. */
 export interface ReceiveOptions {

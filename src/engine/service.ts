@@ -14,8 +14,9 @@ export interface CallContext {
   readonly signal: AbortSignal;
 }
 
-/** Handles calls: what it returns, or the promise it returns resolves with, is the reply; what it throws is thrown by the call. */
-export type CallHandler = (request: unknown, context: CallContext) => unknown;
+/** Handles calls: what it returns, or the promise it returns resolves with, is the reply; what it throws is thrown by the call.
+ *  `Request` is what it knows of its callers: nothing checks it. */
+export type CallHandler<Request = unknown> = (request: Request, context: CallContext) => unknown;
 
 /** A call that is being handled. Its signal is made when somebody asks for it: most handlers never do. */
 class Service implements CallContext {

@@ -23,6 +23,7 @@ export class Waker {
   #sleeps = false;
   #port: MessagePort | undefined;
 
+  /** @internal */
   constructor(table: Table, life: Life) {
     this.#table = table;
     this.#life = life;

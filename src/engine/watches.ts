@@ -28,6 +28,7 @@ export class Watches {
   readonly #parts: Parts;
   readonly #waker: Waker;
 
+  /** @internal */
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#waker = new Waker(parts.table, parts.life);

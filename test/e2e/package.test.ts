@@ -124,12 +124,27 @@ test("the README's pool prints what it says", async () => {
   assert.is(await node(path.join(appDir, 'pool.mjs')), '{ port: 7400 }\n');
 });
 
+for (const example of ['http-server', 'piscina-pool', 'message-routing']) {
+  test(`the example ${example} runs as its reader copies it`, async () => {
+    const appDir = await install(example, { 'package.json': '{ "type": "module" }' }, ['dependencies']);
+    await cp(path.join(dir, 'package/examples', example), path.join(appDir, example), { recursive: true });
+    assert.ok(await node(path.join(appDir, example, 'main.ts')));
+  });
+}
+
+test('rollcall demo runs without the packages of the gateway', async () => {
+  const appDir = await install('demo', {}, []);
+  const { stdout } = await exec('npx', ['--no-install', 'rollcall', 'demo'], { cwd: appDir, timeout: deadlineMs });
+  assert.match(stdout, /\n\d+ checks passed\n/);
+});
+
 for (const document of [
   'README.md',
   'ARCHITECTURE.md',
   'CONTRIBUTING.md',
   'docs/BENCHMARKS.md',
   'docs/CORRECTNESS.md',
+  'examples/README.md',
 ]) {
   test(`what ${document} links to is in the package`, async () => {
     const file = path.join(dir, 'package', document);

@@ -38,6 +38,8 @@ const refused: readonly (readonly [script: string, words: readonly string[], say
   ['scripts/torture.ts', ['--threads', '1000'], /--threads is "1000": a whole number from 2 to \d+/],
   ['scripts/check.ts', ['--fastest'], /Unknown option '--fastest'/],
   ['scripts/test.ts', ['--node'], /'--node <value>' argument missing/],
+  ['scripts/example.ts', [], /one example at a time/],
+  ['scripts/example.ts', ['no-such-story'], /no example no-such-story: there are http-server, /],
   ['bench/main.ts', ['no-such-benchmark'], /no benchmark no-such-benchmark: there are/],
 ];
 
@@ -73,6 +75,7 @@ for (const script of [
   'scripts/explore.ts',
   'scripts/torture.ts',
   'scripts/check.ts',
+  'scripts/example.ts',
   'scripts/test.ts',
   'bench/main.ts',
 ]) {

@@ -360,6 +360,12 @@ test('a broadcast reaches each owner of a kind once, and only those that receive
   const some = [owners[0], owners[0], registry.whereis('server', 'b')!.owner];
   assert.is(registry.messages.broadcast(some, 'some', { urgent: true }), 2);
   await until('some here', () => received.length === 4);
+  registry.groups.join('pair', { owner: owners[0] });
+  registry.groups.join('pair', { owner: owners[1] });
+  assert.is(registry.messages.broadcast(registry.groups.members('pair'), 'pair'), 2);
+  assert.is(registry.messages.broadcast(registry.list('server'), 'listed'), 3);
+  await until('members and entries here', () => received.length === 8);
+  assert.equal(received.slice(4).toSorted(), ['a listed', 'a pair', 'b listed', 'b pair']);
 });
 
 test('a sender is named, and can be answered', async () => {
