@@ -17,6 +17,7 @@ import { Endings } from './endings.ts';
 import type { Entry, SharedEntry } from './entry.ts';
 import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
 import { Groups } from './groups.ts';
+import { Insight } from './insight.ts';
 import type { Change } from './kind-changes.ts';
 import { Life } from './life.ts';
 import { KindCache, LookupCache } from './lookup-cache.ts';
@@ -82,6 +83,8 @@ export class Registry implements Disposable, AsyncDisposable {
   readonly admission: Admission;
   /** Sums of counters, over all who count. */
   readonly counters: Counters;
+  /** The registry in numbers: figures, metrics, a socket for `rollcall top`. */
+  readonly insight: Insight;
   readonly #table: Table;
   readonly #link: CoordinatorLink;
   readonly #opener: boolean;
@@ -127,6 +130,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#watches = new Watches(parts);
     this.groups = new Groups(parts, this.#watches);
     this.bindings = new Bindings(parts);
+    this.insight = new Insight(parts, this);
     const endings = new Endings(this.#table);
     const { whereis, list } = this;
     this.messages = new Messages({ table: this.#table, endings, whereis: whereis.bind(this), list: list.bind(this) });
@@ -407,6 +411,7 @@ export class Registry implements Disposable, AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#life.end();
+    const inspected = this.insight.end();
     this.#lastKind = undefined;
     this.#lastNames = new KindCache();
     this.#unwatch();
@@ -418,6 +423,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#table.detach();
     this.#monitors.end();
     await this.#link.close(this.#opener);
+    await inspected;
   }
 
   /** A worker that this thread had started has exited. So whoever awaits `worker.terminate()` finds its names gone. */

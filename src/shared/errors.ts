@@ -9,6 +9,7 @@ export type RegistryErrorCode =
   | 'COUNTERS_FULL'
   | 'CORRUPT'
   | 'INCOMPATIBLE_HANDLE'
+  | 'INSPECTION_FAILED'
   | 'INVALID_CONFIG'
   | 'INVALID_NAME'
   | 'INVALID_OPTION'

@@ -43,17 +43,21 @@ export function countsSince(before: Counts, now: Counts): Counts {
   return now.map((count, n) => (((count - before[n]) | 0) < 0 ? count : count - before[n]));
 }
 
-export const totalOf = (counts: Counts): number => counts.reduce((sum, count) => sum + count, 0);
+export function totalOf(counts: Counts | Float64Array): number {
+  let sum = 0;
+  for (const count of counts) sum += count;
+  return sum;
+}
 
 /** The mean in ticks; 0 of none. */
-export function meanOf(counts: Counts): number {
+export function meanOf(counts: Counts | Float64Array): number {
   let sum = 0;
   for (const [bucket, count] of counts.entries()) sum += count * middleOf(bucket);
   return sum === 0 ? 0 : sum / totalOf(counts);
 }
 
 /** The duration in ticks that a share of all counted ones do not exceed; 0 of none. */
-export function quantileOf(counts: Counts, share: number): number {
+export function quantileOf(counts: Counts | Float64Array, share: number): number {
   const rank = Math.max(1, Math.ceil(totalOf(counts) * share));
   let seen = 0;
   for (const [bucket, count] of counts.entries()) {

@@ -3,7 +3,7 @@ import { type ControlMap, Header, LINE_WORDS, RegistryState, Stamp, ThreadInfo }
 import { limits } from './limits.ts';
 import type { OwnerTable } from './owner-table.ts';
 import type { Owners } from './owners.ts';
-import { Ring, type RingPlace, RingReader, RingWriter, ringBytesFor } from './ring.ts';
+import { Ring, type RingPlace, RingReader, RingWriter, ringBytesFor, waitingIn } from './ring.ts';
 
 /**
  * The lanes of a registry: one growable buffer, address space reserved, with a lane for each pair of threads of which one
@@ -78,6 +78,17 @@ export interface SendingEnd extends LaneEnd {
 export interface ReceivingEnd extends LaneEnd {
   readonly urgent: RingReader;
   readonly normal: RingReader;
+}
+
+/** How full a lane is. */
+export interface LaneFigures {
+  /** The slots of the two threads. */
+  readonly sender: number;
+  readonly receiver: number;
+  /** What was sent and not yet read, urgent or not. */
+  readonly waitingBytes: number;
+  /** How full the fuller of its two rings is, from 0 to 1. */
+  readonly fullest: number;
 }
 
 /** One thread's way to the lanes. */
@@ -223,6 +234,29 @@ export class Lanes {
   hasArrivals(receiver: number): boolean {
     const count = Atomics.load(this.#control, this.#map.threads + receiver * ThreadInfo.words + ThreadInfo.lanes);
     return count !== this.#looked;
+  }
+
+  get byteLength(): number {
+    return this.#buffer.byteLength;
+  }
+
+  /** Every lane that is open, as somebody sees it who uses none of them: words are read, nothing is written.
+   *  @throws {RegistryError} `CORRUPT` */
+  figures(): LaneFigures[] {
+    const found: LaneFigures[] = [];
+    const used = this.#used();
+    for (let number = 1; number <= used; number++) {
+      const at = this.#at(number);
+      if (this.#isFree(at)) continue;
+      const [urgent, normal] = this.#places(number).map(waitingIn);
+      found.push({
+        sender: this.#threadAt(at + Lane.sender),
+        receiver: this.#threadAt(at + Lane.receiver),
+        waitingBytes: urgent + normal,
+        fullest: Math.max(urgent / urgentBytes, normal / this.#ringBytes),
+      });
+    }
+    return found;
   }
 
   /** Its receiver has read all that a dead sender left: the lane can be opened by others. */

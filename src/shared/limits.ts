@@ -122,6 +122,26 @@ export const limits = {
   groupNameBytesMax: 192,
   /** Times a binding is written while other threads bind the same transport, before it ends in `BUSY`. */
   bindTriesMax: 100,
+  /** Groups that are told with their names among a registry's figures, the largest: each is a time series of its own
+   *  wherever such figures are kept. */
+  groupsToldMax: 100,
+  /** Connections to an inspection socket at once: people, a script or two. Others are hung up on. */
+  inspectorsMax: 16,
+  /** Bytes of a local socket's path: what macOS takes; Linux takes four more. */
+  socketPathBytesMax: 103,
+  /** Bytes of one request to it: a kind and an id, each character as an escape of JSON. */
+  inspectionRequestBytesMax: 4_096,
+  /** Names in one of its answers: some 1 MB, in some ms. */
+  inspectionNamesMax: 10_000,
+  /** It answers no sooner than this many times the length of the last answer after it, whoever asks: at most a fifth of
+   *  a core. */
+  inspectionRestFactor: 4,
+  /** Milliseconds without a byte after which it hangs up. */
+  inspectionIdleMs: 60_000,
+  /** Milliseconds an inspector waits for an answer: a thread that serves may be busy. */
+  inspectionAnswerMs: 10_000,
+  /** Bytes of an answer that an inspector reads: ten times what is to be expected of the largest. */
+  inspectionAnswerBytesMax: 1 << 26,
   /** Milliseconds of the longest time-out: what timers of Node can wait. */
   timeoutMsMax: 0x7fffffff,
 } as const;

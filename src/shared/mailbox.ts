@@ -1,6 +1,6 @@
 import { BellState, ring, wake } from './bell.ts';
 import { isCorrupt } from './errors.ts';
-import type { Lanes, ReceivingEnd, SendingEnd } from './lanes.ts';
+import { type LaneFigures, type Lanes, lanesMax, type ReceivingEnd, type SendingEnd } from './lanes.ts';
 import { limits } from './limits.ts';
 import type { Body } from './message-body.ts';
 import type { Owners } from './owners.ts';
@@ -43,6 +43,19 @@ export class Mailbox {
     this.#owners = owners;
     this.#slot = slot;
     this.#epoch = epoch;
+  }
+
+  /** Every lane that is open, whose ever it is, and how full: for people. @throws {RegistryError} `CORRUPT` */
+  lanes(): LaneFigures[] {
+    return this.#lanes.figures();
+  }
+
+  get lanesMax(): number {
+    return lanesMax(this.messageBytesMax);
+  }
+
+  get laneBytes(): number {
+    return this.#lanes.byteLength;
   }
 
   /** Position of this thread's bell. */

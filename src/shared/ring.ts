@@ -57,6 +57,12 @@ export interface RingPlace {
   readonly size: number;
 }
 
+/** Bytes that were written and not given back. The head first: what was read of the tail is then never behind it. */
+export function waitingIn({ words, at, size }: RingPlace): number {
+  const head = Atomics.load(words, at + Ring.head);
+  return Math.min((Atomics.load(words, at + Ring.tail) - head) >>> 0, size);
+}
+
 export class RingWriter {
   readonly words: Int32Array<SharedArrayBuffer>;
   /** Where `reserve` says that the body goes. */

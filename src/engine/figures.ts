@@ -1,0 +1,152 @@
+import { isCorrupt } from '../shared/errors.ts';
+import { bucketOf, meanOf, quantileOf, readCounts, tickNs, totalOf } from '../shared/histogram.ts';
+import { limits } from '../shared/limits.ts';
+import { histogramBuckets, Monitor } from '../shared/monitor-layout.ts';
+import type { Table } from '../shared/table.ts';
+import type { Admission } from './admission.ts';
+import { type ThreadFigures, takeCensus } from './census.ts';
+import { readContention, type ShardContention } from './contention.ts';
+import type { Counters } from './counters.ts';
+import { type LatencyStats, type PartitionStats, readPartitionStats } from './stats.ts';
+
+/** One shard: what it counts, and how contended it is. */
+export interface ShardFigures extends PartitionStats, ShardContention {}
+
+/** Durations of all shards together. */
+export interface Distribution extends LatencyStats {
+  /** Pairs of a duration in microseconds and how many took no longer, ascending; `count` is the number of all. */
+  readonly buckets: readonly (readonly [upToUs: number, count: number])[];
+}
+
+/** A whole registry in numbers: plain data, so it can be sent as JSON. */
+export interface Figures {
+  readonly pid: number;
+  /** When they were read, in milliseconds since 1970; it never goes back, so two of them are right for a rate. */
+  readonly takenMs: number;
+  /** How many names there are, of all kinds. */
+  readonly names: number;
+  /** The kinds with names, the most frequent first. */
+  readonly kinds: readonly { readonly kind: string; readonly names: number }[];
+  /** Groups that owners and names have joined, and their members; the automatic groups are left out. */
+  readonly groups: {
+    readonly count: number;
+    readonly members: number;
+    /** The 100 with the most members. */
+    readonly largest: readonly { readonly group: string; readonly members: number }[];
+  };
+  /** Transports that are bound to a server. */
+  readonly bindings: number;
+  readonly threads: readonly ThreadFigures[];
+  readonly threadsMax: number;
+  /** Owners smaller than a thread. */
+  readonly owners: number;
+  readonly ownersMax: number;
+  readonly admission: { readonly state: 'open' | 'closed'; readonly mode: 'auto' | 'forced' };
+  /** How many shards are alarmed. */
+  readonly alarmed: number;
+  /** Sums of the counters; undefined when their lock was not to be had. */
+  readonly counters: readonly { readonly name: string; readonly value: number }[] | undefined;
+  /** Lanes between pairs of threads that have talked, and the bytes in them that were not read yet. */
+  readonly lanes: {
+    readonly open: number;
+    readonly max: number;
+    readonly waitingBytes: number;
+    /** How full the fullest ring is, from 0 to 1. At 1 its sender is told `MAILBOX_FULL`. */
+    readonly fullest: number;
+  };
+  /** Shared memory that is committed, in bytes. */
+  readonly memory: { readonly controlBytes: number; readonly shardBytes: number; readonly laneBytes: number };
+  /** Writes, lock waits included, and lock waits. */
+  readonly writes: Distribution;
+  readonly lockWaits: Distribution;
+  readonly shards: readonly ShardFigures[];
+}
+
+/** Reads all of it. No moment is common to it: each number is right by itself.
+ *  @throws {RegistryError} `CORRUPT` */
+export function readFigures(table: Table, admission: Admission, counters: Counters): Figures {
+  const census = takeCensus(table);
+  const contention = readContention(table);
+  const shards = readPartitionStats(table).map((stats, n) => ({ ...stats, ...contention.shards[n] }));
+  const lanes = table.mailbox.lanes();
+  const waiting = new Map<number, number>();
+  for (const { receiver, waitingBytes } of lanes) {
+    waiting.set(receiver, (waiting.get(receiver) ?? 0) + waitingBytes);
+  }
+  return {
+    pid: process.pid,
+    takenMs: performance.timeOrigin + performance.now(),
+    names: sum(census.kinds.values()),
+    kinds: descending(census.kinds).map(([kind, names]) => ({ kind, names })),
+    groups: {
+      count: census.groups.size,
+      members: sum(census.groups.values()),
+      largest: descending(census.groups)
+        .slice(0, limits.groupsToldMax)
+        .map(([group, members]) => ({ group, members })),
+    },
+    bindings: census.bindings,
+    threads: census.threads.map((thread) => ({ ...thread, waitingBytes: waiting.get(thread.slot) ?? 0 })),
+    threadsMax: table.owners.threadsMax - 1, // the coordinator's row is not for others
+    owners: census.owners,
+    ownersMax: table.owners.ownersMax,
+    admission: { state: admission.state, mode: admission.mode },
+    alarmed: contention.alarmed,
+    counters: readCounters(counters),
+    lanes: {
+      open: lanes.length,
+      max: table.mailbox.lanesMax,
+      waitingBytes: sum(waiting.values()),
+      fullest: lanes.reduce((most, { fullest }) => Math.max(most, fullest), 0),
+    },
+    memory: {
+      controlBytes: table.control.byteLength,
+      shardBytes: sum(shards.map(({ bytesCommitted }) => bytesCommitted)),
+      laneBytes: table.mailbox.laneBytes,
+    },
+    writes: distribution(table, Monitor.writes, Monitor.writeMax),
+    lockWaits: distribution(table, Monitor.waits, Monitor.waitMax),
+    shards,
+  };
+}
+
+/** Their lock may be held by a thread that is stopped: the other figures are wanted then all the more. */
+function readCounters(counters: Counters): Figures['counters'] {
+  try {
+    return counters.names().map((name) => ({ name, value: counters.sum(name) }));
+  } catch (error) {
+    if (isCorrupt(error)) throw error;
+    return undefined;
+  }
+}
+
+/** Buckets from 1 µs to 17 s, each twice as long as the one before. */
+const bucketTicks: readonly number[] = Array.from({ length: 25 }, (_, n) => 2 ** (n + 6));
+
+function distribution({ control, map, shards }: Table, at: number, maxAt: number): Distribution {
+  const counts = new Float64Array(histogramBuckets);
+  let maxTicks = 0;
+  for (const shard of shards.keys()) {
+    const monitor = map.monitor(shard);
+    for (const [bucket, count] of readCounts(control, monitor + at).entries()) counts[bucket] += count;
+    maxTicks = Math.max(maxTicks, control[monitor + maxAt] >>> 0);
+  }
+  const us = (ticks: number): number => (ticks * tickNs) / 1_000;
+  return {
+    count: totalOf(counts),
+    p50Us: us(Math.min(quantileOf(counts, 0.5), maxTicks)),
+    p99Us: us(Math.min(quantileOf(counts, 0.99), maxTicks)),
+    maxUs: us(maxTicks),
+    meanUs: us(meanOf(counts)),
+    buckets: bucketTicks.map((ticks) => [us(ticks), totalOf(counts.subarray(0, bucketOf(ticks)))]),
+  };
+}
+
+const descending = (counts: ReadonlyMap<string, number>): [string, number][] =>
+  [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+}
