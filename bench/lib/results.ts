@@ -36,7 +36,10 @@ export function mergeResults(measured: readonly Measured[]): readonly Measured[]
   const merged = [...byName.values()].toSorted((a, b) => placeOf(a.name) - placeOf(b.name));
   mkdirSync(docsFolder, { recursive: true });
   // Pairs of numbers stay on one line, as the formatter wants them.
-  const text = JSON.stringify(merged, shorten, 2).replaceAll(/\[\s+([^\s,[\]]+),\s+([^\s,[\]]+)\s+\]/g, '[$1, $2]');
+  const text = JSON.stringify(merged, shorten, 2).replaceAll(
+    /\[\s+("[^"]*"|[^\s,[\]]+),\s+([^\s,[\]]+)\s+\]/g,
+    '[$1, $2]',
+  );
   writeFileSync(file, `${text}\n`);
   return merged;
 }
