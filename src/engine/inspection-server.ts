@@ -75,6 +75,7 @@ export class InspectionServer implements AsyncDisposable {
     return this.#closing;
   }
 
+  /** For `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

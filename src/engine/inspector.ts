@@ -96,11 +96,13 @@ export class Inspector implements AsyncDisposable {
     return (await this.#ask<NamedEntry | null>({ ask: 'entry', kind, id })) ?? undefined;
   }
 
+  /** Hangs up. */
   async close(): Promise<void> {
     this.#socket.destroy();
     if (!this.#socket.closed) await once(this.#socket, 'close');
   }
 
+  /** For `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
