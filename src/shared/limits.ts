@@ -88,8 +88,8 @@ export const limits = {
   messageBytesMax: 1 << 20,
   /** The same for an urgent one: these are control signals, and each lane keeps four times as much for them. */
   urgentBytesMax: 4_096,
-  /** Address space of all lanes, in bytes, which says how many there are: 7,448 with messages of the default size, so that
-   *  86 threads can all talk with each other. */
+  /** Address space of all lanes, in bytes, which says how many there are: 7,266 with messages of the default size, so that
+   *  85 threads can all talk with each other. */
   lanesBytesMax: 1 << 30,
   /** Records taken from one ring before other lanes, and everybody's urgent messages, have their turn. */
   drainSliceRecords: 32,
