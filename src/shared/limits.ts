@@ -43,7 +43,7 @@ export const limits = {
   /** Milliseconds the coordinator waits for a lock before it goes on and sweeps that shard later: others need it. */
   lockWaitCoordinatorMs: 500,
   /** Counters at once, those of owners and those for all: 64 B of address space each; finding one looks at all. */
-  countersMax: 16_384,
+  countersMax: 4_096,
   /** Milliseconds to live at most: 90 days, less than a quarter of what a deadline's 32 bits can count. */
   ttlMsMax: 90 * 86_400_000,
   /** Milliseconds between two sweeps of what has expired: lookups do not wait for them, only memory does. */
