@@ -31,6 +31,12 @@ for (const { id, thread } of sessions) {
 assert.ok(elsewhere > 0, 'some requests arrive where their session does not live');
 console.log(`${sessions.length} sessions visited 5 times each; ${elsewhere} visits arrived at another thread`);
 
+// A session that has ended is gone at once, for every thread.
+for (const { id } of sessions.splice(0, 4)) {
+  assert.equal((await request('DELETE', `/sessions/${id}`)).status, 200);
+  assert.equal((await request('GET', `/sessions/${id}`)).status, 404);
+}
+
 // A thread that dies takes its sessions along, and nothing else.
 const { thread: dead } = sessions[0];
 await server.kill(dead);

@@ -20,11 +20,15 @@ function createSession(): Answer {
   registry.messages.serve(
     (method: string) => {
       if (method === 'POST') visits++;
+      if (method === 'DELETE') {
+        registration.unregister(); // from now on nobody finds it
+        setImmediate(() => owner.close()); // after the reply
+      }
       return { visits, livesIn: threadId };
     },
     { owner },
   );
-  registry.register('session', id, { owner });
+  const registration = registry.register('session', id, { owner }); // last: whoever finds the name can call it
   return { status: 201, body: { id, thread: threadId } };
 }
 

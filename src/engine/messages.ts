@@ -206,7 +206,8 @@ export class Messages {
     return this.#addReceiver('message', handler as MessageHandler, options);
   }
 
-  /** Has calls handled. One handler an owner. @throws {RegistryError} `INVALID_OPTION`, `OWNER_DEAD`, `CLOSED`
+  /** Has calls handled. One handler an owner. (One that is to end by a call ends after its reply, as by `setImmediate`: callers of an owner that has
+   *  ended wait no more.) @throws {RegistryError} `INVALID_OPTION`, `OWNER_DEAD`, `CLOSED`
    *  @example registry.messages.serve(({ add: [a, b] }: { add: [number, number] }) => a + b) */
   serve<Request = unknown>(handler: CallHandler<Request>, options: ReceiveOptions = {}): Receiver {
     return this.#addReceiver('call', handler as CallHandler, options);
