@@ -14,6 +14,12 @@ switch (command) {
   case 'gateway':
     process.exit(await gateway());
     break;
+  case 'inspect':
+    process.exitCode = await (await import('./inspect-command.ts')).inspectCommand(args);
+    break;
+  case 'top':
+    process.exitCode = await (await import('./top-command.ts')).topCommand(args);
+    break;
   case '--version':
   case '-v':
     console.log(version);
