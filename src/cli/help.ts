@@ -3,6 +3,8 @@ export const mainHelp = `Usage: rollcall <command> [options]
 Commands:
   gateway      serve the tools of several MCP servers at one URL
   demo         a tour of the registry, which checks itself
+  inspect      print what stands in the registry of a running process
+  top          watch it live
 
 Options:
   --help       show this, or the help of a command: rollcall gateway --help
@@ -35,3 +37,31 @@ Options:
   --version          show the version
 
 Health is told at GET /healthz. Ctrl-C (or SIGTERM) lets calls in flight finish; a second one ends at once.`;
+
+const targets = `Options:
+  --path FILE        where the process listens: the path of its registry.insight.serve({ path })
+  --pid NUMBER       its process id, if it called registry.insight.serve() without a path
+                     (default: the only process of this user that did)`;
+
+export const inspectHelp = `Usage: rollcall inspect [options]
+
+Prints once what stands in the registry of a running process: names by kind, owners by thread, groups,
+counters, shards. The process has to listen: await registry.insight.serve().
+
+${targets}
+  --kind KIND        the names of a kind, and who owns them
+  --id ID            with --kind: one name and its config
+  --limit NUMBER     names printed at most (default 1000, at most 10000)
+  --json             as JSON
+  --help             show this`;
+
+export const topHelp = `Usage: rollcall top [options]
+
+Shows the registry of a running process live: rates, latencies, alarms, the busiest shards. q or Ctrl-C quits.
+Where the output is no terminal, it prints one frame after the other. The process has to listen:
+await registry.insight.serve().
+
+${targets}
+  --interval MS      milliseconds between two frames (default 1000, at least 100)
+  --count NUMBER     frames after which it ends
+  --help             show this`;

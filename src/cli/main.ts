@@ -19,6 +19,12 @@ switch (command) {
     process.exitCode = await demoCommand(args);
     break;
   }
+  case 'inspect':
+    process.exitCode = await (await import('./inspect-command.ts')).inspectCommand(args);
+    break;
+  case 'top':
+    process.exitCode = await (await import('./top-command.ts')).topCommand(args);
+    break;
   case '--version':
   case '-v':
     console.log(version);
