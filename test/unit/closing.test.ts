@@ -127,8 +127,9 @@ test('statistics can be read after the close: they are those of the end', async 
     const sum = (key: 'registrations' | 'removals' | 'swept') =>
       own.partitionStats().reduce((all, one) => all + one[key], 0);
     assert.is(own.partitionStats().length, 2);
-    // The coordinator may have swept what a thread left.
-    assert.equal([sum('registrations'), sum('removals') - sum('swept')], [10, 1]);
+    assert.is(sum('registrations'), 10);
+    // The coordinator may be about to sweep what a thread left.
+    await until('one removal is not of a sweep', () => sum('removals') - sum('swept') === 1);
     await registry.close();
   }
 });
