@@ -26,7 +26,7 @@ const described = [
   'GetSignature',
   'SetSignature',
 ];
-const entries = ['src/engine/index.ts', 'src/engine/pool.ts'];
+const entries = ['src/engine/index.ts', 'src/engine/pool.ts', 'src/engine/opentelemetry.ts'];
 
 async function main(): Promise<void> {
   const typedoc = 'node_modules/typedoc/bin/typedoc';

@@ -58,8 +58,8 @@ export function summaryOf(figures: Figures): string[] {
       `owners ${count(figures.owners)} · groups ${count(groups.count)} with ${count(groups.members)} members · ` +
       `bindings ${count(figures.bindings)}`,
     `admission ${admission.state}${forced} · ${figures.alarmed} of ${shards.length} shards alarmed`,
-    `writes p50 ${duration(writes.p50Us)}, p99 ${duration(writes.p99Us)}, max ${duration(writes.maxUs)} · ` +
-      `lock waits ${count(lockWaits.count)}, p99 ${duration(lockWaits.p99Us)}, max ${duration(lockWaits.maxUs)}`,
+    `writes p50 ${duration(writes.p50Us)}, p99 ${duration(writes.p99Us)}, max ${duration(writes.maxUs)}`,
+    `lock waits ${count(lockWaits.count)}, p99 ${duration(lockWaits.p99Us)}, max ${duration(lockWaits.maxUs)}`,
     `messages ${count(lanes.open)} lanes, ${bytes(lanes.waitingBytes)} unread, fullest ring ${percent(lanes.fullest)} · ` +
       `memory ${bytes(memory.controlBytes + memory.shardBytes + memory.laneBytes)}`,
   ];

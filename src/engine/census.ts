@@ -1,6 +1,7 @@
 import { corrupt } from '../shared/errors.ts';
 import { InternalKind, isInternal } from '../shared/internal-kinds.ts';
 import { COORDINATOR_SLOT, Control, Record, Version } from '../shared/layout.ts';
+import { limits } from '../shared/limits.ts';
 import type { ShardReader } from '../shared/shard-reader.ts';
 import type { Table } from '../shared/table.ts';
 import { parseMembership } from './membership.ts';
@@ -30,19 +31,19 @@ export interface Census {
 }
 
 /**
- * Counts what lives, in one pass over the records and one over the owners, with no lock: each is judged at its own moment.
+ * @internal Counts what lives, in one pass over the records and one over the owners, with no lock: each is judged at its own moment.
  * No config is read. @throws {RegistryError} `CORRUPT`
  */
 export function takeCensus(table: Table): Census {
   const names = new Uint32Array(table.owners.threadsMax);
   const owners = new Uint32Array(table.owners.threadsMax);
-  const kinds = new Map<number, number>();
-  const groups = new Map<string, number>();
+  const kinds = new Uint32Array(limits.kindsMax + 1 + Object.keys(InternalKind).length);
+  const groups: Groups = new Map();
   for (const reader of table.readers) countRecords(table, reader, kinds, groups, names);
   return {
-    kinds: new Map([...kinds].filter(([kind]) => !isInternal(kind)).map(([kind, n]) => [table.kinds.name(kind), n])),
+    kinds: namedKinds(table, kinds),
     groups,
-    bindings: kinds.get(InternalKind.binding) ?? 0,
+    bindings: kinds[InternalKind.binding],
     owners: countOwners(table, owners),
     threads: threadSlots(table).map((slot) => ({
       threadId: table.owners.threadIdOf(slot),
@@ -53,27 +54,43 @@ export function takeCensus(table: Table): Census {
   };
 }
 
+type Groups = Map<string, number>;
+
+function namedKinds(table: Table, counts: Uint32Array): Map<string, number> {
+  const ids = [...counts.keys()].filter((kind) => counts[kind] > 0 && !isInternal(kind));
+  return new Map(ids.map((kind) => [table.kinds.name(kind), counts[kind]]));
+}
+
+/** Many records in a row have the same owner: it is judged once for them. */
 function countRecords(
   { owners }: Table,
   reader: ShardReader,
-  kinds: Map<number, number>,
-  groups: Map<string, number>,
+  kinds: Uint32Array,
+  groups: Groups,
   names: Uint32Array,
 ): void {
   const { memory } = reader;
   const used = memory.recordsUsed();
+  let [owner, epoch, thread] = [-1, -1, -1]; // thread -1: it is dead
   for (let id = 1; id < used; id++) {
     const at = memory.recordAt(id);
     const { records } = memory;
     if ((records[at + Record.version] & Version.live) === 0) continue;
+    if (records[at + Record.owner] !== owner || records[at + Record.ownerEpoch] !== epoch) {
+      owner = records[at + Record.owner];
+      epoch = records[at + Record.ownerEpoch];
+      thread = owners.alive(owner, epoch) ? threadOf(owners.thread(owner), names.length) : -1;
+    }
+    if (thread === -1) continue;
     const kind = records[at + Record.meta] >>> 8;
-    const owner = records[at + Record.owner];
-    if (!owners.alive(owner, records[at + Record.ownerEpoch])) continue;
-    add(kinds, kind);
-    if (!isInternal(kind)) names[threadOf(owners.thread(owner), names.length)]++;
+    if (kind >= kinds.length) throw corrupt(`kind ${kind} of record ${id}`);
+    kinds[kind]++;
+    if (!isInternal(kind)) names[thread]++;
     if (kind !== InternalKind.membership) continue;
     const entry = reader.entryAt(id, kind);
-    if (entry !== undefined) add(groups, parseMembership(entry).group);
+    if (entry === undefined) continue;
+    const { group } = parseMembership(entry);
+    groups.set(group, (groups.get(group) ?? 0) + 1);
   }
 }
 
@@ -99,8 +116,4 @@ function threadSlots({ owners }: Table): number[] {
 function threadOf(thread: number, threadsMax: number): number {
   if (thread >>> 0 < threadsMax) return thread;
   throw corrupt(`thread ${thread} of an owner`);
-}
-
-function add<Key>(counts: Map<Key, number>, key: Key): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

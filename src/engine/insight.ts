@@ -27,7 +27,7 @@ export class Insight {
   }
 
   /** All there is to say of the registry in numbers; the same in whichever thread. Looks at every record and owner, some
-   *  10 ms for a million names: for people and scrapes, not for hot paths. @throws {RegistryError} `CLOSED`, `CORRUPT` */
+   *  100 ms for a million names: for people and scrapes, not for hot paths. @throws {RegistryError} `CLOSED`, `CORRUPT` */
   figures(): Figures {
     checkOpen(this.#parts);
     return readFigures(this.#table, this.#registry.admission, this.#registry.counters);
