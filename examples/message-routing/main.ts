@@ -30,8 +30,8 @@ const turns = [];
 for (let n = 0; n < 6; n++) turns.push((await messages.call<Status>('printer', any, 'status')).id);
 assert.deepEqual(turns, [...ids, ...ids]);
 
-// A message to all members of a group.
-const sent = messages.broadcast(groups.members('printers'), { pause: true } satisfies Command);
+// A message to all members of a group, ahead of what else waits for them, and of all that is sent later.
+const sent = messages.broadcast(groups.members('printers'), { pause: true } satisfies Command, { urgent: true });
 assert.equal(sent, 3);
 for (const id of ids) assert.equal((await status(id)).paused, true);
 console.log(`all ${sent} members of the group are paused`);

@@ -46,7 +46,7 @@ const nothing = new Body(undefined);
  * Messages between threads, through shared memory: to whoever has a name, or to an owner.
  *
  * Each pair of threads that talk has a lane, written by the one and read by the other without a lock. What one thread sends another
- * arrives in that order, urgent messages before others. Values arrive as `structuredClone` would copy them, byte arrays as
+ * arrives in that order; urgent messages overtake others, and nothing overtakes them. Values arrive as `structuredClone` would copy them, byte arrays as
  * `Buffer`s; what only a transfer or sharing could move (ports, `SharedArrayBuffer`s) is refused. An owner takes messages from the
  * moment it calls `receive` or `serve`: until then, and after its end, senders are told so at once. Nothing is sent twice. What is on its way to an owner that
  * ends is dropped; a call to it is rejected.

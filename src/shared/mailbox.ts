@@ -135,7 +135,7 @@ export class Mailbox {
       const ends = this.#receiving;
       let slice = this.#drainUrgent(deliver, onCorrupt);
       for (const [n, end] of ends.entries()) {
-        const count = this.#deliver(end, end.normal, deliver, onCorrupt);
+        const count = this.#drainNormal(end, deliver, onCorrupt);
         if (count === 0) continue;
         slice += count + this.#drainUrgent(deliver, onCorrupt);
         if (goOn(delivered + slice)) continue;
@@ -154,11 +154,20 @@ export class Mailbox {
     return count;
   }
 
-  /** Delivers a slice of one ring, and gives its bytes back. */
+  /** A slice of what is not urgent. What its sender sent before, and is urgent, comes first: who has seen the tail of the one ring
+   *  sees the tail that the other had then. So a slice is of what was seen before that look, and of nothing later. */
+  #drainNormal(end: ReceivingEnd, deliver: Deliver, onCorrupt: (error: unknown) => void): number {
+    if (!end.normal.look()) return 0;
+    return this.#deliver(end, end.urgent, deliver, onCorrupt) + this.#deliver(end, end.normal, deliver, onCorrupt);
+  }
+
+  /** Delivers a slice of one ring, or all that is urgent, and gives its bytes back. */
   #deliver(end: ReceivingEnd, reader: RingReader, deliver: Deliver, onCorrupt: (error: unknown) => void): number {
+    const max = reader === end.urgent ? Number.POSITIVE_INFINITY : limits.drainSliceRecords;
     let count = 0;
     try {
-      while (count < limits.drainSliceRecords && reader.next()) {
+      reader.look();
+      while (count < max && reader.next()) {
         count++;
         deliver(end, reader);
       }

@@ -159,14 +159,17 @@ export class RingReader {
     return this.#head !== this.#tail || Atomics.load(this.#words, this.#at + Ring.tail) !== this.#head;
   }
 
-  /** Goes on to the next record. It is not met again, also when what is done with it throws.
+  /** Looks for what was sent since, when all that was seen is read. @returns whether there is a record for `next` */
+  look(): boolean {
+    if (this.#head === this.#tail) this.#tail = Atomics.load(this.#words, this.#at + Ring.tail);
+    return this.#head !== this.#tail;
+  }
+
+  /** Goes on to the next record that `look` has seen. It is not met again, also when what is done with it throws.
    *  @returns false when there is none. @throws {RegistryError} `CORRUPT` */
   next(): boolean {
     const words = this.#words;
-    if (this.#head === this.#tail) {
-      this.#tail = Atomics.load(words, this.#at + Ring.tail);
-      if (this.#head === this.#tail) return false;
-    }
+    if (this.#head === this.#tail) return false;
     if ((this.#tail - this.#head) >>> 0 > this.#size) throw corrupt(`ring from ${this.#head} to ${this.#tail}`);
     let offset = this.#head & (this.#size - 1);
     if (words[(this.#from + offset) >>> 2] === PAD) {

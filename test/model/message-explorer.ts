@@ -278,6 +278,17 @@ export class MessageExplorer {
           const between = missing.some(({ text }) => order.indexOf(text) < (positions.at(-1) ?? -1));
           if (between || (lives && asleep && missing.length > 0)) throw new Error(`${told}, and sleeps: ${asleep}`);
         }
+        const order = all.flatMap(({ thread, operation: o }) =>
+          thread === from && o.op === 'send' && o.to === to ? [o.text] : [],
+        );
+        const got = receiver.received.filter((m) => m.from === from);
+        for (const soon of sender.sent.filter((m) => m.to === to && m.epoch === receiver.epoch && m.urgent)) {
+          const at = got.findIndex(({ text }) => text === soon.text);
+          const isLater = ({ text }: { text: string }) => order.indexOf(text) > order.indexOf(soon.text);
+          const later = got.findIndex((m) => !m.urgent && isLater(m));
+          if (later === -1 || (at !== -1 && at < later)) continue;
+          throw new Error(`thread ${to} got ${got[later].text} from ${from} before the urgent ${soon.text}`);
+        }
       }
     }
   }

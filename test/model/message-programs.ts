@@ -32,6 +32,11 @@ export const messagePrograms: readonly MessageProgram[] = [
     threads: [[send(1, 'one'), urgent(1, 'soon')], [receive(3)]],
   }),
   ...withEnds({
+    name: 'an urgent message, then another | receive',
+    setup: by(0, send(1, 'before')),
+    threads: [[urgent(1, 'soon'), send(1, 'one')], [receive(3)]],
+  }),
+  ...withEnds({
     name: 'more than the ring takes | receive',
     setup: by(0, send(1, large('a'))),
     threads: [[send(1, large('b')), send(1, large('c')), send(1, 'd')], [receive(4)]],
@@ -363,5 +368,19 @@ export const messageMutants: readonly Mutant[] = [
         this.#assign(this.#at(number), sender, senderEpoch, receiver, receiverEpoch);
         if (number > used) Atomics.store(this.#words, LanesAt.used, number);
       }`,
+  },
+  {
+    name: 'a slice goes on to what was sent after the look for urgent messages',
+    file: 'shared/mailbox.ts',
+    find: 'while (count < max && reader.next()) {',
+    replace: 'while (count < max && reader.look() && reader.next()) {',
+  },
+  {
+    name: 'urgent messages are looked for before the others are',
+    file: 'shared/mailbox.ts',
+    find: `    if (!end.normal.look()) return 0;
+    return this.#deliver(end, end.urgent, deliver, onCorrupt) + this`,
+    replace: `    if (!end.normal.look()) return 0;
+    return this`,
   },
 ];

@@ -59,7 +59,7 @@ property(
       let unreleased = 0;
       let calls = 0;
       const read = (count: number) => {
-        for (let n = 0; n < count && reader.next(); n++) {
+        for (let n = 0; n < count && reader.look() && reader.next(); n++) {
           const { value, type, call } = queue.shift()!;
           assert.equal([reader.type, reader.slot, reader.epoch, reader.call], [type, call * 3, -call, call]);
           assert.is(readBody(reader.bytes, reader.bodyAt, reader.length, reader.type), value);
@@ -125,7 +125,7 @@ property(
       }
       place.words[word % place.words.length] = value;
       try {
-        for (let n = 0; n < 100 && reader.next(); n++) {
+        for (let n = 0; n < 100 && reader.look() && reader.next(); n++) {
           assert.ok(reader.bodyAt >= place.from && reader.bodyAt + reader.length <= place.from + place.size);
           readBody(reader.bytes, reader.bodyAt, reader.length, reader.type);
         }

@@ -29,6 +29,23 @@ function collect(registry: Registry): { count: Map<number, number>; problems: st
   return { count, problems };
 }
 
+test('nothing that is sent after an urgent message overtakes it, whatever its receiver is doing', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry, kept }) => {
+    registry.messages.receive((message) => {
+      kept.last = message;
+    });
+    registry.messages.serve(() => kept.last);
+    registry.register('server', 'x');
+  });
+  // After a reply its thread goes on looking for a moment, so it may look between the two.
+  for (let n = 1; n <= 5_000; n++) {
+    registry.messages.route('server', 'x', n, { urgent: true });
+    assert.is(await registry.messages.call('server', 'x', 'which was the last?'), n);
+  }
+});
+
 test('threads are ended in the middle of sending', async () => {
   await using registry = await Registry.open({ messageBytesMax: 2_000 });
   const { count, problems } = collect(registry);
