@@ -121,7 +121,7 @@ export class Lanes {
     this.#owners = owners;
     this.#guard = guard;
     this.#words = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
-    this.#bytes = Buffer.from(buffer, 0, buffer.byteLength);
+    this.#bytes = Buffer.from(buffer, 0, this.#words.byteLength); // not the buffer's: it may have grown since
     this.messageBytesMax = this.#words[LanesAt.messageBytesMax];
     this.#ringBytes = ringBytesFor(this.messageBytesMax);
     this.#laneBytes = laneBytes(this.messageBytesMax);

@@ -84,8 +84,7 @@ export class ShardMemory {
     this.#buffers = buffers;
     this.records = view(buffers.records);
     this.index = view(buffers.index, INDEX_BYTES_BEFORE);
-    this.arena = view(buffers.arena);
-    this.arenaBytes = Buffer.from(buffers.arena, 0, buffers.arena.byteLength) as ArenaBytes;
+    [this.arena, this.arenaBytes] = bothViews(buffers.arena);
   }
 
   /** Position of a record, in words of `records`, which covers it afterwards.
@@ -122,8 +121,7 @@ export class ShardMemory {
   /** Makes `arena` cover bytes below `end`; false when there is no such memory. */
   coverArena(endBytes: number): boolean {
     if (endBytes <= this.arenaBytes.length) return true;
-    this.arena = view(this.#buffers.arena);
-    this.arenaBytes = Buffer.from(this.#buffers.arena, 0, this.arena.byteLength) as ArenaBytes;
+    [this.arena, this.arenaBytes] = bothViews(this.#buffers.arena);
     return endBytes <= this.arenaBytes.length;
   }
 
@@ -173,4 +171,10 @@ const pagesEnd = (pagesMax: number): number => pagesMax + Math.ceil(pagesMax / (
 
 function view(buffer: SharedArrayBuffer, from = 0): Int32Array<SharedArrayBuffer> {
   return new Int32Array(buffer, from, (buffer.byteLength - from) >>> 2);
+}
+
+/** Of one length: another thread may make the buffer grow at any moment. */
+function bothViews(buffer: SharedArrayBuffer): [Int32Array<SharedArrayBuffer>, ArenaBytes] {
+  const words = view(buffer);
+  return [words, Buffer.from(buffer, 0, words.byteLength) as ArenaBytes];
 }
