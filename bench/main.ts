@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseCommandLine, refuse } from '../scripts/lib/command-line.ts';
 import { type Benchmark, loadBenchmarks } from './lib/benchmark.ts';
@@ -42,6 +42,15 @@ function choose(all: readonly Benchmark[], names: readonly string[]): readonly B
   });
 }
 
+/** Before minutes of measuring, and not after them. */
+function checkWritable(file: string): void {
+  try {
+    closeSync(openSync(file, 'a'));
+  } catch (error) {
+    refuse(`--json: ${(error as Error).message}`);
+  }
+}
+
 /** Runs one benchmark in a process of its own. */
 async function measure(name: string, quick: boolean): Promise<Outcome> {
   const entry = path.join(import.meta.dirname, 'lib/benchmark.process.ts');
@@ -68,6 +77,7 @@ async function main(): Promise<void> {
     return writeDocs(readResults());
   }
   if (options.docs && options.quick) refuse('--quick measures nothing that is fit for --docs');
+  if (options.json !== undefined) checkWritable(options.json);
   const all = await loadBenchmarks();
   if (options.list) {
     for (const { name, summary } of all) console.log(`${name.padEnd(12)} ${summary}`);

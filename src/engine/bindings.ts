@@ -8,7 +8,7 @@ import { type Answer, answerFrom, type Source } from './answer.ts';
 import type { SharedEntry } from './entry.ts';
 import type { Grounds } from './grounds.ts';
 import { KindIndex } from './kind-index.ts';
-import { checkObject } from './options.ts';
+import { checkKnown } from './options.ts';
 import type { Owner } from './owner.ts';
 import { checkOpen, checkOwner, type Parts, registerOwn } from './parts.ts';
 
@@ -119,10 +119,7 @@ export class Bindings {
 
   #ownerOf(options: BindOptions): Owner {
     checkOpen(this.#parts);
-    checkObject(options);
-    for (const name of Object.keys(options)) {
-      if (name !== 'owner') throw new RegistryError('INVALID_OPTION', `unknown option ${name}: known is owner`);
-    }
+    checkKnown(options, ['owner']);
     const { owner = this.#parts.self } = options;
     checkOwner(this.#parts, owner);
     return owner;

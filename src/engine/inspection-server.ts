@@ -15,7 +15,7 @@ import {
   type NamedEntry,
   type NameList,
 } from './inspection-wire.ts';
-import { checkObject } from './options.ts';
+import { checkKnown } from './options.ts';
 import type { Registry } from './registry.ts';
 
 /** Where to listen for inspectors. */
@@ -185,10 +185,8 @@ function parseObject(line: string): Record<string, any> {
 }
 
 function checkedPath({ handle }: Registry, options: ServeOptions): string {
-  checkObject(options);
-  const { path, ...rest } = options;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw new RegistryError('INVALID_OPTION', `unknown option ${unknown}: known is path`);
+  checkKnown(options, ['path']);
+  const { path } = options;
   if (path === undefined) {
     if (process.platform !== 'win32') makeInspectionFolder();
     return defaultSocket(Buffer.from(handle.control, Header.identity * 4, 4).toString('hex'));

@@ -15,7 +15,7 @@ import {
   type NamedEntry,
   type NameList,
 } from './inspection-wire.ts';
-import { checkObject } from './options.ts';
+import { checkKnown } from './options.ts';
 
 /** Which process to look into; without any of these the only one of this user that listens. */
 export interface InspectorOptions {
@@ -158,11 +158,8 @@ function socketsOf(pid: number | undefined): string[] {
 }
 
 function checkOptions(options: InspectorOptions): void {
-  checkObject(options);
-  const { path, pid, ...rest } = options;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined)
-    throw new RegistryError('INVALID_OPTION', `unknown option ${unknown}: known are path, pid`);
+  checkKnown(options, ['path', 'pid']);
+  const { path, pid } = options;
   if (path !== undefined && (typeof path !== 'string' || path === '')) {
     throw new RegistryError('INVALID_OPTION', `path is ${inspect(path)}: where the process listens`);
   }

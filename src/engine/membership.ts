@@ -2,6 +2,7 @@ import { type InspectOptions, inspect } from 'node:util';
 import { corrupt, RegistryError } from '../shared/errors.ts';
 import type { RawEntry } from '../shared/shard-reader.ts';
 import type { OwnerInfo } from './entry.ts';
+import { checkKnown } from './options.ts';
 import type { Owner } from './owner.ts';
 import type { Registration } from './registration.ts';
 import { show } from './show.ts';
@@ -116,10 +117,7 @@ function nameOf(text: string | undefined): [kind: string, id: string] {
 
 /** @throws {RegistryError} `INVALID_OPTION` */
 export function checkMemberOptions(options: MemberOptions): void {
-  for (const name of Object.keys(options)) {
-    if (name === 'owner' || name === 'kind' || name === 'id') continue;
-    throw new RegistryError('INVALID_OPTION', `unknown option ${name}: known are owner, kind, id`);
-  }
+  checkKnown(options, ['owner', 'kind', 'id']);
   if ((options.kind === undefined) === (options.id === undefined)) return;
   throw new RegistryError('INVALID_OPTION', 'a member by name has both kind and id');
 }

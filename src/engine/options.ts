@@ -101,7 +101,7 @@ export function resolveTtl(ttlMs: number | undefined): number {
   if (typeof ttlMs === 'number' && ttlMs > 0 && ttlMs <= limits.ttlMsMax) return ticksToLive(ttlMs);
   throw new RegistryError(
     'INVALID_OPTION',
-    `ttlMs is ${inspect(ttlMs)}: milliseconds above 0, at most ${limits.ttlMsMax} (90 days)`,
+    `ttlMs is ${inspect(ttlMs)}: milliseconds above 0, which count in eights, at most ${limits.ttlMsMax} (90 days)`,
   );
 }
 
@@ -121,6 +121,12 @@ export function checkVersion(version: number): number {
 export function checkObject(options: unknown): void {
   if (typeof options === 'object' && options !== null) return;
   throw new RegistryError('INVALID_OPTION', `options are an object, not ${inspect(options)}`);
+}
+
+/** That options are an object of those that are known. @throws {RegistryError} `INVALID_OPTION` */
+export function checkKnown(options: object, known: readonly string[]): void {
+  checkObject(options);
+  for (const name of Object.keys(options)) if (!known.includes(name)) throw unknownOption(name, known);
 }
 
 function unknownOption(name: string, known: readonly string[]): RegistryError {

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { alarmReasons } from '../shared/contention.ts';
 import { RegistryError } from '../shared/errors.ts';
 import type { Distribution, Figures, ShardFigures } from './figures.ts';
-import { checkObject } from './options.ts';
+import { checkKnown, checkObject } from './options.ts';
 import type { LatencyStats } from './stats.ts';
 
 /** How figures are told to Prometheus. */
@@ -232,10 +232,8 @@ const escaped = (text: string | number): string =>
   String(text).replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');
 
 function checkedLabels(options: PrometheusOptions): Labels {
-  checkObject(options);
-  const { labels = {}, ...rest } = options;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw new RegistryError('INVALID_OPTION', `unknown option ${unknown}: known is labels`);
+  checkKnown(options, ['labels']);
+  const { labels = {} } = options;
   checkObject(labels);
   for (const [name, value] of Object.entries(labels)) {
     const isLabel = /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name) && !name.startsWith('__') && !OWN_LABELS.includes(name);

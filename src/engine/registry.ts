@@ -24,7 +24,7 @@ import { KindCache, LookupCache } from './lookup-cache.ts';
 import { Messages } from './messages.ts';
 import { type Monitor, type MonitorOptions, Monitors, type MonitorTarget } from './monitors.ts';
 import {
-  checkObject,
+  checkKnown,
   checkRegisterOptions,
   checkSignal,
   checkVersion,
@@ -314,7 +314,7 @@ export class Registry implements Disposable, AsyncDisposable {
    *  @throws {RegistryError} `OWNERS_FULL` when `ownersMax` are alive, `CLOSED`, `BUSY` */
   owner(options: OwnerOptions = {}): Owner {
     this.#checkOpen();
-    checkObject(options);
+    checkKnown(options, ['ttlMs']);
     const ttl = resolveTtl(options.ttlMs);
     const table = this.#table;
     this.#freeOrphan();

@@ -4,7 +4,7 @@ import { limits } from '../shared/limits.ts';
 import { quote } from '../shared/name-key.ts';
 import type { Entry, SharedEntry } from './entry.ts';
 import { type Change, KindChanges } from './kind-changes.ts';
-import { checkObject, checkSignal } from './options.ts';
+import { checkKnown, checkSignal } from './options.ts';
 import { checkOpen, type Parts } from './parts.ts';
 import { type Look, StateIterator, waitFor } from './wait.ts';
 import { Waker } from './waker.ts';
@@ -133,11 +133,7 @@ const timedOut = (kind: string, id: string, timeoutMs: number): RegistryError =>
   new RegistryError('TIMEOUT', `${kind} ${quote(id)} was not registered within ${timeoutMs} ms`);
 
 function checkOptions(options: WatchOptions, known: readonly string[]): void {
-  checkObject(options);
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
-    throw new RegistryError('INVALID_OPTION', `unknown option ${name}: known are ${known.join(', ')}`);
-  }
+  checkKnown(options, known);
   checkSignal(options.signal);
 }
 
