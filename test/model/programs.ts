@@ -305,8 +305,8 @@ export function programNamed(name: string): Program {
   return program;
 }
 
-/** Preemptions that the tests explore a program to. */
-export const boundOf = ({ bound }: Program): number => bound ?? 3;
+/** Preemptions that the tests explore a program to; `ROLLCALL_BOUND` may lower it. */
+export const boundOf = ({ bound }: Program): number => Math.min(bound ?? 3, Number(process.env.ROLLCALL_BOUND ?? 3));
 
 /** Every operation against every other on one name, from every state a name can be in, and a killed writer against every
  *  other. */
