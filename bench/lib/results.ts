@@ -23,7 +23,19 @@ export const docsFolder = path.resolve(import.meta.dirname, '../../docs/benchmar
 const file = path.join(docsFolder, 'results.json');
 
 /** The order in which people read them; others come behind. */
-const order = ['lookup', 'mixes', 'writes', 'rivals', 'messages', 'groups', 'stats', 'scaling', 'death', 'memory', 'growth'];
+const order = [
+  'lookup',
+  'mixes',
+  'writes',
+  'rivals',
+  'messages',
+  'groups',
+  'stats',
+  'scaling',
+  'death',
+  'memory',
+  'growth',
+];
 const placeOf = (name: string): number => (order.indexOf(name) + order.length + 1) % (order.length + 1);
 
 export function readResults(): readonly Measured[] {

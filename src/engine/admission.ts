@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { AdmissionBit, type Contention, isAdmissionClosed } from '../shared/contention.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { limits } from '../shared/limits.ts';
@@ -33,7 +34,7 @@ export class Admission {
    *  @throws {RegistryError} `INVALID_OPTION` */
   force(state: AdmissionState): void {
     if (state !== 'open' && state !== 'closed') {
-      throw new RegistryError('INVALID_OPTION', `admission is forced 'open' or 'closed', not ${String(state)}`);
+      throw new RegistryError('INVALID_OPTION', `admission is forced 'open' or 'closed', not ${inspect(state)}`);
     }
     this.#contention.forceAdmission(state === 'open' ? AdmissionBit.forcedOpen : AdmissionBit.forcedClosed);
   }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { RegistryError } from '../shared/errors.ts';
 
 /** How `balance` chooses. */
@@ -75,13 +76,14 @@ export function balance(
   strategy: BalanceStrategy = 'round robin',
   random: () => number = Math.random,
 ): Balancer {
-  if (!Array.isArray(ids) || ids.length === 0 || new Set(ids).size !== ids.length) {
+  const areIds = Array.isArray(ids) && ids.every((id) => typeof id === 'string');
+  if (!areIds || ids.length === 0 || new Set(ids).size !== ids.length) {
     throw new RegistryError('INVALID_OPTION', 'balance takes a list of ids, at least one, each once');
   }
   if (strategy !== 'round robin' && strategy !== 'least pending' && strategy !== 'consistent hash') {
     throw new RegistryError(
       'INVALID_OPTION',
-      `unknown strategy ${strategy}: round robin, least pending, consistent hash`,
+      `unknown strategy ${inspect(strategy)}: round robin, least pending, consistent hash`,
     );
   }
   return new Balancer(ids, strategy, random);

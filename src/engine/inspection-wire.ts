@@ -47,7 +47,7 @@ export async function* linesOf(stream: AsyncIterable<Buffer>, bytesMax: number):
     let from = 0;
     for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, from)) {
       if (bytes + end - from > bytesMax) throw new Error(`a line of more than ${bytesMax} bytes`);
-      yield parts.join('') + decoder.write(chunk.subarray(from, end));
+      yield parts.join('') + decoder.end(chunk.subarray(from, end)); // no character goes on in the next line
       parts = [];
       bytes = 0;
       from = end + 1;

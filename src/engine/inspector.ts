@@ -107,18 +107,19 @@ export class Inspector implements AsyncDisposable {
     return this.close();
   }
 
-  #ask<Answer>(request: InspectionRequest): Promise<Answer> {
-    const answer = this.#last.then(() => this.#answerTo(request));
+  async #ask<Answer>(request: InspectionRequest): Promise<Answer> {
+    const line = checkedLine(request);
+    const answer = this.#last.then(() => this.#answerTo(line));
     this.#last = answer.catch(() => {});
-    return answer as Promise<Answer>;
+    return (await answer) as Answer;
   }
 
-  async #answerTo(request: InspectionRequest): Promise<unknown> {
+  async #answerTo(request: string): Promise<unknown> {
     const timeout = setTimeout(() => this.#socket.destroy(new Error('timeout')), limits.inspectionAnswerMs);
     let line: string | undefined;
     let late = false;
     try {
-      this.#socket.write(`${JSON.stringify(request)}\n`);
+      this.#socket.write(`${request}\n`);
       line = (await this.#lines.next()).value ?? undefined;
     } catch (error) {
       late = (error as Error).message === 'timeout';
@@ -143,6 +144,17 @@ export class Inspector implements AsyncDisposable {
     }
     throw new RegistryError('INSPECTION_FAILED', `${this.path}: what listens there is no registry`);
   }
+}
+
+/** A request as it is sent: one that the other side would hang up on is not. */
+function checkedLine(request: InspectionRequest): string {
+  for (const [what, value] of Object.entries(request)) {
+    if (typeof value === 'string' || typeof value === 'number') continue;
+    throw new RegistryError('INVALID_OPTION', `${what} is ${inspect(value)}: text, or a number`);
+  }
+  const line = JSON.stringify(request);
+  if (Buffer.byteLength(line) <= limits.inspectionRequestBytesMax) return line;
+  throw new RegistryError('INVALID_NAME', `the request takes more than ${limits.inspectionRequestBytesMax} bytes`);
 }
 
 /** Sockets for which no path was given, of all processes of this user or of one. */

@@ -80,6 +80,14 @@ export class Properties extends PropertiesView {
 
   /** Another owner's, in whichever thread: `entry.owner` says whose an entry is. */
   of(owner: OwnerInfo): PropertiesView {
+    if (
+      typeof owner !== 'object' ||
+      owner === null ||
+      !Number.isInteger(owner.slot) ||
+      !Number.isInteger(owner.epoch)
+    ) {
+      throw new RegistryError('INVALID_OPTION', `an owner is what an entry says, not ${inspect(owner)}`);
+    }
     return new PropertiesView(this.#table, owner);
   }
 

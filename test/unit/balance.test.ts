@@ -47,16 +47,18 @@ test('a consistent hash spreads keys, and moves only those of a name that goes',
 });
 
 test('nonsense is refused', () => {
-  for (const list of [[], ['a', 'a'], 'a', undefined]) {
+  for (const list of [[], ['a', 'a'], 'a', undefined, [1, 2]]) {
     assert.is(
       codeOf(() => balance(list as string[])),
       'INVALID_OPTION',
     );
   }
-  assert.is(
-    codeOf(() => balance(['a'], 'best' as BalanceStrategy)),
-    'INVALID_OPTION',
-  );
+  for (const strategy of ['best', Symbol('best'), Object.create(null)]) {
+    assert.is(
+      codeOf(() => balance(['a'], strategy as BalanceStrategy)),
+      'INVALID_OPTION',
+    );
+  }
 });
 
 test.run();

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Inspector, Registry, RegistryError } from '../../src/engine/index.ts';
+import { linesOf } from '../../src/engine/inspection-wire.ts';
 import { limits } from '../../src/shared/limits.ts';
 import { Thread } from '../support/threads.ts';
 import { until } from '../support/waiting.ts';
@@ -77,7 +78,19 @@ test('what fails there is told here, with its code, and the next request is answ
   for (const limit of [0, 0.5, limits.inspectionNamesMax + 1]) {
     assert.is((await refusalOf(inspector.names('kind', { limit }))).code, 'INVALID_OPTION', `${limit}`);
   }
+  // What would make the other side hang up is not sent.
+  assert.is((await refusalOf(inspector.entry('kind', 'x'.repeat(5_000)))).code, 'INVALID_NAME');
+  assert.is((await refusalOf(inspector.entry('kind', 5n as unknown as string))).code, 'INVALID_OPTION');
   assert.is((await inspector.figures()).names, 0);
+});
+
+test('a line that ends within a character leaves the next one alone', async () => {
+  const lines: string[] = [];
+  const chunks = async function* () {
+    yield Buffer.from([0x61, 0xc3, 0x0a, 0x62, 0x0a]);
+  };
+  for await (const line of linesOf(chunks(), 100)) lines.push(line);
+  assert.equal(lines, ['a\ufffd', 'b']);
 });
 
 test('only its user can connect: the socket is never open to others', async () => {

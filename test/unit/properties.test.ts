@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Registry } from '../../src/engine/index.ts';
+import { type OwnerInfo, Registry } from '../../src/engine/index.ts';
 import { audit, total } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
@@ -99,6 +99,12 @@ test('keys and values that cannot be are refused, and change nothing', async () 
     codeOf(() => properties.set('b', 'x'.repeat(200))),
     'CONFIG_TOO_LARGE',
   );
+  for (const owner of [null, 7, {}] as unknown as OwnerInfo[]) {
+    assert.is(
+      codeOf(() => properties.of(owner)),
+      'INVALID_OPTION',
+    );
+  }
   assert.equal(properties.entries(), [['a', 1]]);
   await registry.close();
   assert.is(
