@@ -141,7 +141,7 @@ export class Mailroom {
     const writer = urgent ? lane.urgent : lane.normal;
     const queue = this.#waiting.get(writer) ?? [];
     if (bounded && queue.length >= limits.waitingMax) return undefined;
-    const waiting: Waiting = { lane, type, slot, epoch, call, body, done };
+    const waiting: Waiting = { lane, type, slot, epoch, call, body: body.keep(), done };
     if (queue.length === 0) {
       mailbox.wanting.set(writer, body.byteLength);
       this.#waiting.set(writer, queue);
