@@ -68,4 +68,17 @@ test('a body takes the bytes that were reserved for it, whatever becomes of its 
   }
 });
 
+test('who waits when the registry is closed is told that', async () => {
+  for (const options of [{}, { timeoutMs: 60_000 }]) {
+    const { registry, self } = await talker();
+    fill(registry, self);
+    const waiting = registry.messages.routeToAsync(self, 'x', options).then(
+      () => 'sent',
+      (error: RegistryError) => error.code,
+    );
+    await registry.close();
+    assert.is(await waiting, 'CLOSED');
+  }
+});
+
 test.run();
