@@ -189,8 +189,12 @@ export class Monitors {
     this.#table.owners.tellEnding();
   }
 
+  /** The registry is closed in this thread. */
   end(): void {
-    this.#look();
+    for (const monitor of this.#watched.keys()) {
+      monitor.close();
+      monitor.tell('registry closed');
+    }
   }
 }
 

@@ -133,6 +133,30 @@ test('the end of the registry is told, in every thread', async () => {
   assert.is(await there, 'registry closed');
 });
 
+test('who detaches a thread ends what that attachment waits for, and nothing else', async () => {
+  await using registry = await Registry.open();
+  registry.messages.serve(() => new Promise(() => {})).unref();
+  registry.register('server', 'x');
+  const owner = registry.owner();
+  const attached = Registry.attach(registry.handle);
+  const monitors = [attached.monitor(owner), attached.monitor(registry.whereis('server', 'x')!)];
+  const codes = [
+    attached.messages.call('server', 'x', 1),
+    attached.awaitName('server', 'nobody'),
+    attached.standby('server', 'x'),
+  ].map((waiting) => (waiting as Promise<unknown>).catch((error) => error.code));
+  const states = attached.watch('server', 'x');
+  await states.next();
+  const next = states.next();
+  const here = registry.monitor(owner);
+  await attached.close();
+  for (const { down } of monitors) assert.is((await down).reason, 'registry closed');
+  assert.equal(await Promise.all(codes), ['CLOSED', 'CLOSED', 'CLOSED']);
+  assert.ok((await next).done);
+  owner.close();
+  assert.is((await here.down).reason, 'closed');
+});
+
 test('10,000 monitors of 10,000 owners are each told once', async () => {
   await using registry = await Registry.open();
   const owners = Array.from({ length: 10_000 }, () => registry.owner());
