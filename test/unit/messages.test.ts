@@ -368,6 +368,17 @@ test('a broadcast reaches each owner of a kind once, and only those that receive
   assert.equal(received.slice(4).toSorted(), ['a listed', 'a pair', 'b listed', 'b pair']);
 });
 
+test('a broadcast to a slot of which an earlier tenant is listed, too, reaches the one who lives', async () => {
+  await using registry = await Registry.open({ ownersMax: 1 });
+  const before = registry.owner();
+  before.close();
+  const owner = registry.owner();
+  assert.is(owner.slot, before.slot);
+  registry.messages.receive(() => {}, { owner }).unref();
+  assert.is(registry.messages.broadcast([owner, before], 1), 1);
+  assert.is(registry.messages.broadcast([before, owner], 1), 1);
+});
+
 test('a sender is named, and can be answered', async () => {
   await using registry = await Registry.open();
   await using thread = await Thread.start(registry.handle);
