@@ -76,7 +76,10 @@ export class Messages {
     this.#mailroom = new Mailroom(host.table, {
       deliver: (end, ring) => this.#deliver(end, ring),
       beforeDrain: () => this.#calls.beforeDrain(),
-      afterDrain: () => this.#calls.afterDrain(),
+      afterDrain: () => {
+        this.#calls.afterDrain();
+        this.#receivers.afterDrain();
+      },
       senderEnded: (end) => {
         this.#contexts.delete(end);
         this.#services.cancelAll(end);
@@ -86,7 +89,7 @@ export class Messages {
     });
     this.#calls = new Calls(host.table, this.#mailroom, host.endings);
     this.#services = new Services(this.#mailroom, this.#messageBytesMax);
-    this.#receivers = new Receivers(host.table, this.#mailroom);
+    this.#receivers = new Receivers(host.table, this.#mailroom, host.endings);
   }
 
   /**

@@ -427,6 +427,23 @@ test('a thread that receives stays alive, until it does not or is told not to', 
   await until('and so do the others', () => ended.size === 4);
 });
 
+test('the handlers of an owner whose time is over keep no thread alive', async () => {
+  await using registry = await Registry.open();
+  const ended = new Set<string>();
+  const start = (name: string, then: string) => {
+    const code = `
+    const owner = registry.owner({ ttlMs: 3_600_000 });
+    registry.messages.receive(() => {}, { owner });
+    registry.messages.serve(() => {}, { owner });
+    owner.renew(20);
+    ${then}`;
+    bareWorker(registry, code).once('exit', () => ended.add(name));
+  };
+  start('left alone', '');
+  start('closed late', 'const timer = setInterval(() => owner.alive || clearInterval(timer, owner.close()), 1);');
+  await until('both end', () => ended.size === 2);
+});
+
 test('a closed registry refuses, and delivers no more', async () => {
   const registry = await Registry.open();
   const received: unknown[] = [];
