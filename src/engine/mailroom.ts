@@ -8,7 +8,7 @@ import type { RingWriter } from '../shared/ring.ts';
 import type { Table } from '../shared/table.ts';
 
 /** How a record was sent. */
-export const Sent = { done: 0, full: 1, dead: 2, notReceiving: 3 } as const;
+export const Sent = { done: 0, full: 1, dead: 2, notReceiving: 3, closed: 4 } as const;
 export type Sent = (typeof Sent)[keyof typeof Sent];
 
 /** Milliseconds, the longest that a timer takes: it only keeps the thread alive. */
@@ -141,7 +141,7 @@ export class Mailroom {
     const writer = urgent ? lane.urgent : lane.normal;
     const queue = this.#waiting.get(writer) ?? [];
     if (bounded && queue.length >= limits.waitingMax) return undefined;
-    const waiting: Waiting = { lane, type, slot, epoch, call, body, done };
+    const waiting: Waiting = { lane, type, slot, epoch, call, body: body.keep(), done };
     if (queue.length === 0) {
       mailbox.wanting.set(writer, body.byteLength);
       this.#waiting.set(writer, queue);
@@ -298,7 +298,7 @@ export class Mailroom {
     if (this.#ended) return;
     this.#ended = true;
     clearInterval(this.#alive);
-    for (const queue of this.#waiting.values()) for (const { done } of queue) done(Sent.dead);
+    for (const queue of this.#waiting.values()) for (const { done } of queue) done(Sent.closed);
     this.#waiting.clear();
   }
 }
@@ -314,6 +314,8 @@ export function notSent(sent: Sent, what: string): RegistryError {
       return new RegistryError('MAILBOX_FULL', `${what}: its thread has not read what it was sent; try again later`);
     case Sent.notReceiving:
       return new RegistryError('NOT_RECEIVING', `${what}: it takes no messages; it has to call receive or serve first`);
+    case Sent.closed:
+      return new RegistryError('CLOSED', `${what}: the registry was closed while this waited`);
     default:
       return new RegistryError('NOT_FOUND', `${what}: it has ended`);
   }

@@ -76,7 +76,10 @@ export class Messages {
     this.#mailroom = new Mailroom(host.table, {
       deliver: (end, ring) => this.#deliver(end, ring),
       beforeDrain: () => this.#calls.beforeDrain(),
-      afterDrain: () => this.#calls.afterDrain(),
+      afterDrain: () => {
+        this.#calls.afterDrain();
+        this.#receivers.afterDrain();
+      },
       senderEnded: (end) => {
         this.#contexts.delete(end);
         this.#services.cancelAll(end);
@@ -86,7 +89,7 @@ export class Messages {
     });
     this.#calls = new Calls(host.table, this.#mailroom, host.endings);
     this.#services = new Services(this.#mailroom, this.#messageBytesMax);
-    this.#receivers = new Receivers(host.table, this.#mailroom);
+    this.#receivers = new Receivers(host.table, this.#mailroom, host.endings);
   }
 
   /**
@@ -146,12 +149,16 @@ export class Messages {
     checkRouteOptions(options);
     const body = this.#body(message, options);
     const owners = new Map<number, Address>();
-    if (typeof to === 'string') for (const { owner } of this.#host.list(to)) owners.set(owner.slot, owner);
+    const add = (owner: Address) => {
+      // Of a slot's tenants at most one lives; the others must not take its place.
+      if (this.#table.owners.epoch(owner.slot) === owner.epoch) owners.set(owner.slot, owner);
+    };
+    if (typeof to === 'string') for (const { owner } of this.#host.list(to)) add(owner);
     else {
       for (const one of to) {
         const owner = 'owner' in Object(one) ? (one as { readonly owner: Address }).owner : (one as Address);
         this.#checkAddress(owner);
-        owners.set(owner.slot, owner);
+        add(owner);
       }
     }
     let count = 0;

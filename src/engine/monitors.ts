@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { hasPassed } from '../shared/clock.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { EndReason, Header } from '../shared/layout.ts';
 import { loadAfter } from '../shared/ordering.ts';
@@ -23,11 +24,12 @@ export interface MonitorOptions<Tag> {
  * Why it ended.
  * - `closed`: the owner, or its thread's attachment, was closed in good order
  * - `thread exit`: its thread ended, by whatever cause
+ * - `expired`: its time to live was over, the owner's or the name's
  * - `unregistered`: the name was taken back; its owner may live on
  * - `already gone`: there was no such owner or name when the monitor was made
  * - `registry closed`: the registry was closed, in this thread or for all
  */
-export type DownReason = 'closed' | 'thread exit' | 'unregistered' | 'already gone' | 'registry closed';
+export type DownReason = 'closed' | 'thread exit' | 'expired' | 'unregistered' | 'already gone' | 'registry closed';
 
 /** The news of an end. */
 export interface Down<Tag = undefined> {
@@ -46,6 +48,8 @@ interface Watched {
   /** 0: no name. */
   readonly record: number;
   readonly born: number;
+  /** The name's deadline when the monitor was made; 0: none. */
+  readonly expiry: number;
 }
 
 /**
@@ -129,7 +133,7 @@ export class Monitors {
     const [thread, threadEpoch] = [owners.thread(slot), owners.threadEpoch(slot)];
     // Read before it is known to live, so they are of this tenancy.
     if (!owners.alive(slot, epoch)) return undefined;
-    return { slot, epoch, thread, threadEpoch, shard: 0, record: 0, born: 0 };
+    return { slot, epoch, thread, threadEpoch, shard: 0, record: 0, born: 0, expiry: 0 };
   }
 
   #nameOf(target: MonitorTarget): Watched | undefined {
@@ -144,30 +148,39 @@ export class Monitors {
     const shard = this.#table.shardOf(key.hash);
     const record = readers[shard].read(key);
     if (record === 0) return undefined;
-    const { owner: slot, ownerEpoch: epoch, born } = readers[shard];
+    const { owner: slot, ownerEpoch: epoch, born, expiry } = readers[shard];
     const owner = this.#ownerOf({ slot, epoch });
-    return owner && { ...owner, shard, record, born };
+    return owner && { ...owner, shard, record, born, expiry };
   }
 
   /** Something has ended, anywhere. */
   readonly #look = (): void => {
-    const { closed } = this.#table;
     for (const [monitor, watched] of this.#watched) {
-      const reason = closed ? 'registry closed' : this.#reasonOf(watched);
-      if (reason === undefined) continue;
+      const reason = this.#reasonOf(watched);
+      const { closed } = this.#table; // afterwards: who closes it says so before all owners end
+      if (reason === undefined && !closed) continue;
       monitor.close();
-      monitor.tell(reason);
+      monitor.tell(closed ? 'registry closed' : reason!);
     }
   };
 
-  #reasonOf({ slot, epoch, thread, threadEpoch, shard, record, born }: Watched): DownReason | undefined {
+  #reasonOf(watched: Watched): DownReason | undefined {
+    const { slot, epoch, thread, threadEpoch, shard, record, born } = watched;
     const { owners, readers } = this.#table;
     const gone = record !== 0 && !readers[shard].isRegistration(record, born);
     // Afterwards: names of the dead are swept, and that is not their end.
-    if (owners.alive(slot, epoch)) return gone ? 'unregistered' : undefined;
-    const closed =
-      owners.endReason(slot, epoch) === EndReason.closed || owners.endReason(thread, threadEpoch) === EndReason.closed;
+    if (owners.livesOn(slot, epoch)) return gone ? this.#reasonOfName(watched) : undefined;
+    const reason = owners.endReason(slot, epoch);
+    if (reason === EndReason.expired) return 'expired';
+    const closed = reason === EndReason.closed || owners.endReason(thread, threadEpoch) === EndReason.closed;
     return closed ? 'closed' : 'thread exit';
+  }
+
+  /** Its record says what its deadline was, until another name gets it. */
+  #reasonOfName({ shard, record, born, expiry }: Watched): DownReason {
+    const { owners, readers } = this.#table;
+    const deadline = readers[shard].deadlineOf(record, born) ?? expiry;
+    return hasPassed(deadline, owners.clock.time()) ? 'expired' : 'unregistered';
   }
 
   /** A name is about to be taken back. If that is cut off before it is told, it is told in a moment. */
@@ -189,8 +202,12 @@ export class Monitors {
     this.#table.owners.tellEnding();
   }
 
+  /** The registry is closed in this thread. */
   end(): void {
-    this.#look();
+    for (const monitor of this.#watched.keys()) {
+      monitor.close();
+      monitor.tell('registry closed');
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import { RegistryError } from '../shared/errors.ts';
 import type { Table } from '../shared/table.ts';
+import type { Endings } from './endings.ts';
 import type { OwnerInfo } from './entry.ts';
 import type { Mailroom } from './mailroom.ts';
 import type { Owner } from './owner.ts';
@@ -95,13 +96,16 @@ function warn(error: unknown): void {
 export class Receivers {
   readonly #table: Table;
   readonly #mailroom: Mailroom;
+  readonly #endings: Endings;
   readonly #bySlot = new Map<number, Handlers>();
   /** Those that keep the thread alive. */
   readonly #keeping = new Set<Receiver>();
+  #ending = false;
 
-  constructor(table: Table, mailroom: Mailroom) {
+  constructor(table: Table, mailroom: Mailroom, endings: Endings) {
     this.#table = table;
     this.#mailroom = mailroom;
+    this.#endings = endings;
   }
 
   /** @throws {RegistryError} `INVALID_OPTION` when the owner has a handler of that kind; `OWNER_DEAD` */
@@ -132,6 +136,7 @@ export class Receivers {
     const close = () => receiver.close();
     signal?.addEventListener('abort', close, { once: true });
     handlers[role] = receiver;
+    if (slot >= owners.threadsMax) this.#endings.listen(this.#onEnding);
     owners.setReceives(slot, epoch, true); // last: who is sent something from now on has a handler for it
     return receiver;
   }
@@ -153,6 +158,25 @@ export class Receivers {
     return handlers?.epoch === epoch && this.#table.owners.alive(slot, epoch) ? handlers : undefined;
   }
 
+  /** Some owner has ended. One of this thread need not have been closed here: its time may be over. */
+  readonly #onEnding = (): void => {
+    this.#ending = true;
+    this.#mailroom.listen();
+  };
+
+  afterDrain(): void {
+    if (!this.#ending) return;
+    this.#ending = false;
+    const { owners } = this.#table;
+    let living = 0;
+    for (const [slot, { epoch }] of this.#bySlot) {
+      if (slot < owners.threadsMax) continue; // the thread itself
+      if (owners.livesOn(slot, epoch)) living++;
+      else this.ownerEnded(slot, epoch);
+    }
+    if (living === 0) this.#endings.forget(this.#onEnding);
+  }
+
   /** An owner of this thread has ended: its handlers keep nothing alive. */
   ownerEnded(slot: number, epoch: number): void {
     const handlers = this.#bySlot.get(slot);
@@ -162,6 +186,7 @@ export class Receivers {
   }
 
   end(): void {
+    this.#endings.forget(this.#onEnding);
     for (const handlers of [...this.#bySlot.values()]) {
       handlers.message?.close();
       handlers.call?.close();

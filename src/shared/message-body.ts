@@ -33,7 +33,7 @@ export class Body {
   readonly encoding: number;
   /** Bytes it takes. */
   readonly byteLength: number;
-  readonly #content: string | Uint8Array;
+  #content: string | Uint8Array;
 
   /** @throws {RegistryError} `INVALID_MESSAGE` when it cannot be cloned */
   constructor(value: unknown) {
@@ -57,14 +57,35 @@ export class Body {
     this.byteLength = this.#content.length;
   }
 
+  /** Makes it independent of the sender's byte array, which may change once the call that sends it has returned. */
+  keep(): this {
+    if (this.encoding === Encoding.bytes) this.#content = Buffer.from(this.#content as Uint8Array);
+    return this;
+  }
+
   /** Writes it to `at`, where there are `byteLength` bytes. */
   write(bytes: Buffer<SharedArrayBuffer>, at: number): void {
     const content = this.#content;
-    if (typeof content !== 'string') bytes.set(content, at);
+    if (typeof content !== 'string') writeBytes(content, bytes, at, this.byteLength);
     else if (this.encoding === Encoding.latin1) (bytes as Bytes).latin1Write(content, at, this.byteLength);
     else if (this.encoding === Encoding.ucs2) (bytes as Bytes).ucs2Write(content, at, this.byteLength);
   }
 }
+
+/** Writes exactly `byteLength` bytes. A byte array's buffer may have been resized since it was measured, by getters of the application's
+ *  or, if it is shared, by another thread at any time: no more than was reserved is taken, and what is gone is zeros. */
+function writeBytes(content: Uint8Array, bytes: Buffer<SharedArrayBuffer>, at: number, byteLength: number): void {
+  const copied = copyBytes.call(content, bytes, at, 0, byteLength);
+  if (copied < byteLength) bytes.fill(0, at + copied, at + byteLength);
+}
+
+const copyBytes = Buffer.prototype.copy as (
+  this: Uint8Array,
+  target: Uint8Array,
+  at: number,
+  from: number,
+  to: number,
+) => number;
 
 /** Reads a value back, of its own: nothing of it stays shared. @throws {RegistryError} `CORRUPT` */
 export function readBody(bytes: Buffer<SharedArrayBuffer>, at: number, byteLength: number, encoding: number): unknown {

@@ -91,7 +91,7 @@ export class Owners {
       const expiry = loadFirst(this.#words, this.expiryAt(slot));
       if (expiry === 0 || !hasPassed(expiry, this.clock.time())) return true;
       if (Atomics.compareExchange(this.#words, this.expiryAt(slot), expiry, sealed(expiry)) !== expiry) continue;
-      this.kill(slot, epoch);
+      this.kill(slot, epoch, EndReason.expired);
       return false;
     }
     throw corrupt(`the deadline of owner ${slot} changes without end`);

@@ -311,6 +311,16 @@ export class ShardReader {
     throw corrupt(`record ${id} changes without end`);
   }
 
+  /** The deadline of the registration that began with version `born` (0: none), also after its end; undefined when the record is another's
+   *  by now. A free record keeps the deadline of whom it was last: a later one than asked for, if that came and went meanwhile. */
+  deadlineOf(id: number, born: number): number | undefined {
+    const at = this.memory.recordAt(id);
+    const { records } = this.memory;
+    const expiry = loadFirst(records, at + Record.expiry);
+    const isFree = (loadAfter(records, at + Record.version) & Version.live) === 0;
+    return isFree || records[at + Record.born] === born ? expiry : undefined;
+  }
+
   /** How many entries of a kind (0: of every kind but our own) live; each is judged at its own moment. */
   count(kind: number): number {
     const { memory } = this;

@@ -368,6 +368,17 @@ test('a broadcast reaches each owner of a kind once, and only those that receive
   assert.equal(received.slice(4).toSorted(), ['a listed', 'a pair', 'b listed', 'b pair']);
 });
 
+test('a broadcast to a slot of which an earlier tenant is listed, too, reaches the one who lives', async () => {
+  await using registry = await Registry.open({ ownersMax: 1 });
+  const before = registry.owner();
+  before.close();
+  const owner = registry.owner();
+  assert.is(owner.slot, before.slot);
+  registry.messages.receive(() => {}, { owner }).unref();
+  assert.is(registry.messages.broadcast([owner, before], 1), 1);
+  assert.is(registry.messages.broadcast([before, owner], 1), 1);
+});
+
 test('a sender is named, and can be answered', async () => {
   await using registry = await Registry.open();
   await using thread = await Thread.start(registry.handle);
@@ -414,6 +425,23 @@ test('a thread that receives stays alive, until it does not or is told not to', 
   assert.is(ended.size, 2);
   for (const id of ['closed', 'of an owner']) registry.messages.route('server', id, 'end');
   await until('and so do the others', () => ended.size === 4);
+});
+
+test('the handlers of an owner whose time is over keep no thread alive', async () => {
+  await using registry = await Registry.open();
+  const ended = new Set<string>();
+  const start = (name: string, then: string) => {
+    const code = `
+    const owner = registry.owner({ ttlMs: 3_600_000 });
+    registry.messages.receive(() => {}, { owner });
+    registry.messages.serve(() => {}, { owner });
+    owner.renew(20);
+    ${then}`;
+    bareWorker(registry, code).once('exit', () => ended.add(name));
+  };
+  start('left alone', '');
+  start('closed late', 'const timer = setInterval(() => owner.alive || clearInterval(timer, owner.close()), 1);');
+  await until('both end', () => ended.size === 2);
 });
 
 test('a closed registry refuses, and delivers no more', async () => {

@@ -1,12 +1,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Registry } from '../../src/engine/index.ts';
+import { type MonitorTarget, Registry } from '../../src/engine/index.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
-import { until } from '../support/waiting.ts';
+import { until, untilBlocked } from '../support/waiting.ts';
 
 /* Monitors: the end of an owner or a name is told once, with tag and reason, in whichever thread asks. */
 const test = suite('monitors');
+
+const hour = 3_600_000;
 
 test('an owner that is closed, here and seen from another thread', async () => {
   await using registry = await Registry.open();
@@ -74,6 +76,38 @@ test('a name that is taken back, by whomever', async () => {
   assert.is((await monitor.down).reason, 'unregistered');
 });
 
+test('an owner and a name whose time to live is over', async () => {
+  await using registry = await Registry.open({ shards: 1 });
+  const told: string[] = [];
+  const tell = (what: string, target: MonitorTarget) => {
+    void registry.monitor(target).down.then(({ reason }) => told.push(`${what}: ${reason}`));
+  };
+  const owner = registry.owner({ ttlMs: hour });
+  registry.register('server', 'of the owner', { owner });
+  const name = registry.register('server', 'name', { ttlMs: hour });
+  const early = registry.register('server', 'early', { ttlMs: hour });
+  tell('owner', owner);
+  tell('its name', { kind: 'server', id: 'of the owner' });
+  tell('name', name);
+  tell('early', early);
+  assert.ok(owner.renew(1) && name.renew(1));
+  early.unregister();
+  await until('all are told', () => told.length === 4);
+  assert.equal(told.toSorted(), ['early: unregistered', 'its name: expired', 'name: expired', 'owner: expired']);
+
+  do {
+    registry.unregister('server', 'brief');
+    const brief = registry.register('server', 'brief', { ttlMs: 1 });
+    told.length = 0;
+    tell('brief', brief);
+    // Its record is another's before the monitor has a turn.
+    untilBlocked('it is over', () => !brief.active);
+    registry.register('server', 'brief');
+    await until('it is told', () => told.length === 1);
+  } while (told[0] === 'brief: already gone'); // the machine was busy
+  assert.is(told[0], 'brief: expired');
+});
+
 test('what is not there is gone already', async () => {
   await using registry = await Registry.open();
   const owner = registry.owner();
@@ -131,6 +165,30 @@ test('the end of the registry is told, in every thread', async () => {
   await registry.close();
   assert.is((await here.down).reason, 'registry closed');
   assert.is(await there, 'registry closed');
+});
+
+test('who detaches a thread ends what that attachment waits for, and nothing else', async () => {
+  await using registry = await Registry.open();
+  registry.messages.serve(() => new Promise(() => {})).unref();
+  registry.register('server', 'x');
+  const owner = registry.owner();
+  const attached = Registry.attach(registry.handle);
+  const monitors = [attached.monitor(owner), attached.monitor(registry.whereis('server', 'x')!)];
+  const codes = [
+    attached.messages.call('server', 'x', 1),
+    attached.awaitName('server', 'nobody'),
+    attached.standby('server', 'x'),
+  ].map((waiting) => (waiting as Promise<unknown>).catch((error) => error.code));
+  const states = attached.watch('server', 'x');
+  await states.next();
+  const next = states.next();
+  const here = registry.monitor(owner);
+  await attached.close();
+  for (const { down } of monitors) assert.is((await down).reason, 'registry closed');
+  assert.equal(await Promise.all(codes), ['CLOSED', 'CLOSED', 'CLOSED']);
+  assert.ok((await next).done);
+  owner.close();
+  assert.is((await here.down).reason, 'closed');
 });
 
 test('10,000 monitors of 10,000 owners are each told once', async () => {
