@@ -214,6 +214,9 @@ export const CounterRow = {
   ownerEpoch: 3,
   /** 1: when the owner ends, the count is added to `kept` of the shared counter. */
   isKept: 4,
+  /** The thread of an owner that others may end, as it has a deadline; else 0. See `CounterTable`. */
+  thread: 5,
+  threadEpoch: 6,
   /** 64 bits, two words, by `Atomics.add` of whoever counts. */
   value: 8,
   /** 64 bits: what was kept of the dead. */
