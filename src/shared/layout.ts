@@ -230,7 +230,8 @@ export const CounterRow = {
  * `version` = sequence << 2 | live << 1 | set. It is the ONLY word that makes a change visible: every commit is one
  * store of it. The sequence goes up by one at each commit and never restarts, also when the record gets another
  * name. While `live` is 0 the record is vacant: readers pass over it and the holder of the lock may write all other
- * words. While it is 1 only the value word that `set` does *not* select may be written.
+ * words. While it is 1 only the value word and the deadline that `set` does *not* select may be written, and the other deadline
+ * to renew it.
  */
 export const Record = {
   version: 0,
@@ -244,17 +245,20 @@ export const Record = {
   born: 5,
   /** Two value references in units of 8 bytes (0: no value); `set` selects one. */
   value: 6,
-  /** The deadline (clock.ts) after which nobody finds the entry, whatever `version` says; 0: none. Written while the record
-   *  is vacant, and by the lock's holder to renew it or in an update, journaled: readers load it as they find it. */
+  /** Two deadlines (clock.ts) after which nobody finds the entry, whatever `version` says; 0: none; `set` selects one, so
+   *  that an update and its deadline are one commit: see `deadlineAt`. */
   expiry: 8,
   /** The name, zero-padded, when it fits; else word 0 is the reference of a block that holds it. */
-  key: 9,
-  keyWords: 7,
+  key: 10,
+  keyWords: 6,
   words: LINE_WORDS,
 } as const;
 export const keyBytesInline = Record.keyWords * 4;
 
 export const Version = { set: 1, live: 2, sequenceShift: 2, sequenceMax: 0x3fffffff } as const;
+
+/** Where the deadline lies that a record at `at` has under this version. */
+export const deadlineAt = (at: number, version: number): number => at + Record.expiry + (version & Version.set);
 
 /** The arena, in bytes, and a page's row. The rows of a group of pages lie in its first, as ext2 has it: so the memory for
  *  rows grows with that for values. */

@@ -1,5 +1,5 @@
 import type { EncodedConfig } from './codec.ts';
-import { Shard as At, Record, Version } from './layout.ts';
+import { Shard as At, deadlineAt, Record, Version } from './layout.ts';
 import { limits } from './limits.ts';
 import type { NameKey } from './name-key.ts';
 import { Outcome, ShardMutations } from './shard-mutations.ts';
@@ -155,7 +155,7 @@ export class Shard extends ShardMutations {
     this.#enterUntimed();
     try {
       if (!this.#isLive(id, born)) return Outcome.notFound;
-      const at = id * Record.words + Record.expiry;
+      const at = this.#deadlineAt(id);
       if (this.memory.records[at] === 0) return Outcome.changed;
       const deadline = this.owners.clock.deadline(ttl);
       this.owners.deadlines.note(deadline); // it may be sooner than the one before
@@ -166,8 +166,13 @@ export class Shard extends ShardMutations {
     }
   }
 
+  #deadlineAt(id: number): number {
+    const at = id * Record.words;
+    return deadlineAt(at, this.memory.records[at + Record.version]);
+  }
+
   #isOver(id: number): boolean {
-    return this.owners.clock.isOver(this.memory.records, id * Record.words + Record.expiry);
+    return this.owners.clock.isOver(this.memory.records, this.#deadlineAt(id));
   }
 
   /** Whether a live record's owner is dead or its time is over, for good: the lock keeps the one from renewing, and
@@ -199,7 +204,7 @@ export class Shard extends ShardMutations {
         const { records } = this.memory;
         if ((records[at + Record.version] & Version.live) === 0) continue;
         if (!this.#isGone(id)) {
-          this.owners.deadlines.note(records[at + Record.expiry]);
+          this.owners.deadlines.note(records[this.#deadlineAt(id)]);
           continue;
         }
         this.removeEntry(id, this.slotOf(id, records[at + Record.hash]));

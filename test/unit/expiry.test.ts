@@ -132,6 +132,30 @@ test('registerOrUpdate renews, and gives or leaves a time to live as asked', asy
   await until('it is over', () => registry.whereis(kind, 'name') === undefined);
 });
 
+test('a deadline of an update is not seen before its commit, nor if that never comes', async () => {
+  await using registry = await Registry.open({ shards: 1 });
+  registry.register(kind, 'name', { config: 1, ttlMs: hour });
+  await using other = Registry.attach(registry.handle);
+  const clock = new Clock(new Int32Array(registry.handle.control));
+  const seen: boolean[] = [];
+  const exchange = Atomics.exchange;
+  (Atomics as { exchange: unknown }).exchange = () => {
+    const started = clock.time();
+    while (clock.time() - started < 4); // the deadline has passed
+    seen.push(other.has(kind, 'name'), other.whereis(kind, 'name')?.config === 1);
+    throw new Error('cut off before the commit');
+  };
+  try {
+    assert.throws(() => registry.registerOrUpdate(kind, 'name', { config: 2, ttlMs: 1 }), 'cut off');
+  } finally {
+    Atomics.exchange = exchange;
+  }
+  assert.equal(seen, [true, true]);
+  assert.is(other.whereis(kind, 'name')?.config, 1);
+  registry.registerOrUpdate(kind, 'name', { config: 2, ttlMs: 1 });
+  await until('it is over', () => !other.has(kind, 'name'));
+});
+
 test('a full table takes names in place of expired ones', async () => {
   await using registry = await Registry.open({ shards: 1, entriesPerShardMax: 10 });
   const names = Array.from({ length: 10 }, (_, n) => registry.register(kind, `brief ${n}`, { ttlMs: hour }));
