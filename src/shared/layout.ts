@@ -44,12 +44,8 @@ export const Header = {
   state: 16,
   /** Number of kind rows that are complete. Written under the control lock, after the row. */
   kinds: 17,
-  /** Deaths so far, of owners and threads, counted after the fact: a hint that there is something to sweep. */
-  deaths: 18,
-  /** Moves after each death, and, while `namesMonitored` is not 0, after each unregistration: monitors wait for it. */
-  endings: 28,
   /** 1 once a name was ever monitored: never taken back, so that nobody's death leaves it wrong. */
-  namesMonitored: 29,
+  namesMonitored: 18,
   /** A line for asking: how often a coordinator was started. See workers/coordinator-link.ts. */
   coordinatorGeneration: 32,
   /** How often the coordinator was asked for something: it waits for the next time. */
@@ -72,7 +68,12 @@ export const Header = {
   openedMs: 70,
   /** A deadline no later than any entry's or owner's: see expiry.ts. 0: none has one. */
   nextDeadline: 72,
-  words: 80,
+  /** A line for deaths, apart from `state`, which each cached absence loads. How many owners and threads have ended so far, counted
+   *  after the fact: a hint that there is something to sweep. */
+  deaths: 80,
+  /** Moves after each death, and, while `namesMonitored` is not 0, after each unregistration: monitors wait for it. */
+  endings: 81,
+  words: 96,
 } as const;
 
 export const RegistryState = { open: 1, closed: 2 } as const;
@@ -286,6 +287,7 @@ export const pageRow = (page: number): number => {
 
 assert(Stamp.words <= Page.words, 'a stamp fits the row of a page');
 assert(Counters.words % LINE_WORDS === 0 && CounterRow.value % 2 === 0, 'counters of 64 bits are aligned');
+assert(Math.abs(Header.deaths - Header.state) >= LINE_WORDS, 'deaths leave the line of `state` alone');
 assert(Record.key + Record.keyWords === Record.words, 'a record fills its line');
 assert(pagesPerGroup === 512, 'rows of a group fill a page');
 assert(KindRow.bytes + Math.ceil(limits.nameBytesMax / 4) <= KindRow.words, 'a kind fits its row');

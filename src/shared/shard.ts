@@ -138,7 +138,7 @@ export class Shard extends ShardMutations {
 
   /** Removes a registration whose owner is dead, as `sweep` would. */
   sweepRecord(id: number, born: number): void {
-    this.#enterUntimed();
+    this.enterUntimed();
     try {
       const at = this.memory.recordAt(id);
       const { records } = this.memory;
@@ -152,7 +152,7 @@ export class Shard extends ShardMutations {
   /** Gives a registration another `ttl` ticks. Under the lock, so that nobody takes the name meanwhile; readers see the one
    *  store. `changed`: it has no deadline. */
   renewRecord(id: number, born: number, ttl: number): Outcome {
-    this.#enterUntimed();
+    this.enterUntimed();
     try {
       if (!this.#isLive(id, born)) return Outcome.notFound;
       const at = this.#deadlineAt(id);
@@ -195,7 +195,7 @@ export class Shard extends ShardMutations {
   /** Removes the dead and the expired among `limits.sweepSliceRecords` records from id `from` on.
    *  @returns the next id to sweep from, or 0 after the last. */
   sweep(from: number): number {
-    this.#enterUntimed();
+    this.enterUntimed();
     try {
       const used = this.control[this.at + At.recordsUsed];
       const end = Math.min(used, from + limits.sweepSliceRecords);
@@ -226,7 +226,7 @@ export class Shard extends ShardMutations {
   }
 
   /** Takes the lock for what is no write: only how long it waited counts. */
-  #enterUntimed(): void {
+  enterUntimed(): void {
     this.enter();
     this.timer?.ignore();
   }
@@ -241,7 +241,7 @@ export class Shard extends ShardMutations {
 
   /** Runs `read` while nobody writes: for readers that could not get a snapshot beside the writers. */
   exclusively<T>(read: () => T): T {
-    this.#enterUntimed();
+    this.enterUntimed();
     try {
       return read();
     } finally {

@@ -357,7 +357,8 @@ export const mutants: readonly Mutant[] = [
     file: 'shared/shard-mutations.ts',
     caughtBy: 'a dead owner is replaced, and the new registration updates itself',
     find: '    records[at + Record.born] = version;\n    records[deadlineAt(at, version)] = this.#deadline(ttl);\n    records[at + Record.value + set] = block;',
-    replace: '    records[deadlineAt(at, version)] = this.#deadline(ttl);\n    records[at + Record.value + set] = block;',
+    replace:
+      '    records[deadlineAt(at, version)] = this.#deadline(ttl);\n    records[at + Record.value + set] = block;',
   },
   {
     name: 'a spare block is taken unjournaled',

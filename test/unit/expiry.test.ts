@@ -1,3 +1,4 @@
+import type { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry } from '../../src/engine/index.ts';
@@ -154,6 +155,29 @@ test('a deadline of an update is not seen before its commit, nor if that never c
   assert.is(other.whereis(kind, 'name')?.config, 1);
   registry.registerOrUpdate(kind, 'name', { config: 2, ttlMs: 1 });
   await until('it is over', () => !other.has(kind, 'name'));
+});
+
+test('a coordinator that ends in a sweep leaves no deadline forgotten', async () => {
+  const coordinators: Worker[] = [];
+  const remember = (worker: Worker) => coordinators.push(worker);
+  process.on('worker', remember);
+  try {
+    await using registry = await Registry.open({ shards: 1 });
+    const words = new Int32Array(registry.handle.control);
+    registry.register(kind, 'first', { ttlMs: 1 });
+    await until('a coordinator sweeps', () => total(registry.partitionStats()).entries === 0);
+    const late = registry.register(kind, 'late', { ttlMs: hour });
+    const generation = words[Header.coordinatorGeneration];
+    const [coordinator] = coordinators;
+    await coordinator.terminate();
+    Atomics.store(words, Header.nextDeadline, 0); // as it is while a sweep is under way
+    await until('there is another', () => words[Header.coordinatorGeneration] !== generation);
+    await until('the next one knows it', () => nextDeadline(registry) !== 0);
+    late.renew(1);
+    await until('and sweeps it', () => total(registry.partitionStats()).entries === 0);
+  } finally {
+    process.off('worker', remember);
+  }
 });
 
 test('a full table takes names in place of expired ones', async () => {
