@@ -29,13 +29,13 @@ export class Counter {
   readonly #proof: number;
 
   /** @internal Made by `registry.counter`. */
-  constructor(name: string, table: Table, life: Life, row: number, proofAt: number) {
+  constructor(name: string, table: Table, life: Life, row: number, proofAt: number, proof: number) {
     this.name = name;
     this.#values = new BigInt64Array(table.control.buffer);
     this.#at = (row + CounterRow.value) >> 1;
     this.#life = life;
     this.#proofAt = proofAt;
-    this.#proof = table.control[proofAt];
+    this.#proof = proof;
   }
 
   /** Adds `by`, a whole number of up to ±2^53 - 1. A counter holds 64 bits: beyond ±2^63 it wraps.
@@ -101,8 +101,11 @@ export class Counters {
         `counter ${quote(name)}: there are ${max}, of owners that live or for all`,
       );
     }
-    const proofAt = owner === undefined ? row + CounterRow.epoch : owners.epochAt(owner.slot);
-    return new Counter(name, this.#table, this.#life, row, proofAt);
+    if (owner !== undefined) {
+      return new Counter(name, this.#table, this.#life, row, owners.epochAt(owner.slot), owner.epoch);
+    }
+    const epochAt = row + CounterRow.epoch;
+    return new Counter(name, this.#table, this.#life, row, epochAt, this.#table.control[epochAt]);
   }
 
   /** What was counted under a name: in the shared counter, in those of owners that live, and by the dead whose counts are

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { hasPassed } from '../shared/clock.ts';
 import { decodeConfig, type JsonValue } from '../shared/codec.ts';
-import { Record } from '../shared/layout.ts';
+import { deadlineAt, Record } from '../shared/layout.ts';
 import { loadFirst } from '../shared/ordering.ts';
 import { versionToken } from '../shared/shard.ts';
 import type { ShardReader } from '../shared/shard-reader.ts';
@@ -166,7 +166,7 @@ export class SharedEntry implements Entry {
 
   #isOver(control: Int32Array, records: Int32Array): boolean {
     const time = this.#shard.reader.time();
-    const expiry = loadFirst(records, this.#versionAt + Record.expiry - Record.version);
+    const expiry = loadFirst(records, deadlineAt(this.#versionAt - Record.version, this.#version));
     return hasPassed(expiry, time) || hasPassed(this.#owner.expiry(control), time);
   }
 

@@ -1,6 +1,6 @@
 import { corrupt } from './errors.ts';
 import { Guarded, Space } from './guard.ts';
-import { type ControlMap, CounterRow, Counters, ownerEpochMax } from './layout.ts';
+import { COORDINATOR_SLOT, type ControlMap, CounterRow, Counters, ownerEpochMax } from './layout.ts';
 import { limits } from './limits.ts';
 import type { Owners } from './owners.ts';
 
@@ -21,7 +21,10 @@ export interface CounterValue {
  * atomic addition of 64 bits, so a thread that is killed has counted or has not.
  *
  * A row's `epoch` is its commit word: odd while it is a counter. The row of an owner's counter is freed after the owner's
- * death, and only the owner's own thread counts in it, so nobody counts in what has become another's. What a freed
+ * death, and only the owner's own thread counts in it: it looks whether the owner lives, then adds. That nobody counts in what
+ * has become another's needs that it is not between the two when the row is freed. An owner without a deadline is
+ * ended by its own thread, which is then at neither, or with it. But one whose time is over is ended by anybody: its row is freed
+ * by its own thread, which is then in here, or after that has ended. What a freed
  * row had counted is first added to `kept` of the row that all share, if that was asked for: `kept` is written by the lock's holder
  * alone and journaled, so it has the amount exactly if the row is free. A shared row is for good.
  */
@@ -53,6 +56,8 @@ export class CounterTable extends Guarded {
     const words = this.control;
     const found = this.#find(name, owner, ownerEpoch);
     if (found !== -1) return found;
+    const isMortal = owner !== NOBODY && this.#owners.expiry(owner) !== 0;
+    if (isMortal) this.#freeDead(); // those of its thread, which others may not free
     let row = this.#findFree();
     if (row === -1) {
       this.#freeDead();
@@ -69,6 +74,8 @@ export class CounterTable extends Guarded {
     words[row + CounterRow.owner] = owner;
     words[row + CounterRow.ownerEpoch] = ownerEpoch;
     words[row + CounterRow.isKept] = kept ? 1 : 0;
+    words[row + CounterRow.thread] = isMortal ? this.#owners.thread(owner) : 0;
+    words[row + CounterRow.threadEpoch] = isMortal ? this.#owners.threadEpoch(owner) : 0;
     Atomics.store(words, row + CounterRow.epoch, epoch + 1);
     this.end();
     return row;
@@ -90,7 +97,7 @@ export class CounterTable extends Guarded {
     for (const row of this.#rows()) {
       // An owner whose time is over may renew yet: it is ended first.
       const owner = words[row + CounterRow.owner];
-      if (!this.#isDead(row) || this.#owners.livesOn(owner, words[row + CounterRow.ownerEpoch])) continue;
+      if (!this.#isFreeable(row) || this.#owners.livesOn(owner, words[row + CounterRow.ownerEpoch])) continue;
       const epoch = words[row + CounterRow.epoch];
       this.begin(Operation.free, this.#numberOf(row), epoch, 0);
       if (words[row + CounterRow.isKept] === 1) this.#keep(row);
@@ -176,8 +183,17 @@ export class CounterTable extends Guarded {
   }
 
   #hasDead(): boolean {
-    for (const row of this.#rows()) if (this.#isDead(row)) return true;
+    for (const row of this.#rows()) if (this.#isFreeable(row)) return true;
     return false;
+  }
+
+  /** Whether the owner is dead, and its thread cannot be about to add to what it had found alive. */
+  #isFreeable(row: number): boolean {
+    if (!this.#isDead(row)) return false;
+    const thread = this.control[row + CounterRow.thread];
+    if (thread === COORDINATOR_SLOT) return true;
+    const runs = this.#owners.alive(thread, this.control[row + CounterRow.threadEpoch]);
+    return !runs || this.#owners.isThisThread(thread);
   }
 
   #isDead(row: number): boolean {

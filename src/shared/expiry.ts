@@ -4,8 +4,8 @@ import { Header } from './layout.ts';
  * When the coordinator is to sweep what has expired: `Header.nextDeadline` is no later than any deadline there is.
  *
  * Whoever sets a deadline notes it here before the entry can be found; whoever sweeps takes the word away first and
- * notes again each deadline that it leaves. So none is forgotten, but for those of a thread that dies between the two,
- * whose names are swept for that. Nothing that is found or not depends on this: what has expired is not found from that moment on.
+ * notes again each deadline that it leaves. So none is forgotten, but for those of a thread that dies between the two:
+ * one that sets a deadline has its names swept for that, and after a coordinator the next one sweeps. Nothing that is found or not depends on this: what has expired is not found from that moment on.
  */
 export class Deadlines {
   readonly #words: Int32Array<SharedArrayBuffer>;

@@ -44,12 +44,8 @@ export const Header = {
   state: 16,
   /** Number of kind rows that are complete. Written under the control lock, after the row. */
   kinds: 17,
-  /** Deaths so far, of owners and threads, counted after the fact: a hint that there is something to sweep. */
-  deaths: 18,
-  /** Moves after each death, and, while `namesMonitored` is not 0, after each unregistration: monitors wait for it. */
-  endings: 28,
   /** 1 once a name was ever monitored: never taken back, so that nobody's death leaves it wrong. */
-  namesMonitored: 29,
+  namesMonitored: 18,
   /** A line for asking: how often a coordinator was started. See workers/coordinator-link.ts. */
   coordinatorGeneration: 32,
   /** How often the coordinator was asked for something: it waits for the next time. */
@@ -72,7 +68,12 @@ export const Header = {
   openedMs: 70,
   /** A deadline no later than any entry's or owner's: see expiry.ts. 0: none has one. */
   nextDeadline: 72,
-  words: 80,
+  /** A line for deaths, apart from `state`, which each cached absence loads. How many owners and threads have ended so far, counted
+   *  after the fact: a hint that there is something to sweep. */
+  deaths: 80,
+  /** Moves after each death, and, while `namesMonitored` is not 0, after each unregistration: monitors wait for it. */
+  endings: 81,
+  words: 96,
 } as const;
 
 export const RegistryState = { open: 1, closed: 2 } as const;
@@ -214,6 +215,9 @@ export const CounterRow = {
   ownerEpoch: 3,
   /** 1: when the owner ends, the count is added to `kept` of the shared counter. */
   isKept: 4,
+  /** The thread of an owner that others may end, as it has a deadline; else 0. See `CounterTable`. */
+  thread: 5,
+  threadEpoch: 6,
   /** 64 bits, two words, by `Atomics.add` of whoever counts. */
   value: 8,
   /** 64 bits: what was kept of the dead. */
@@ -227,7 +231,8 @@ export const CounterRow = {
  * `version` = sequence << 2 | live << 1 | set. It is the ONLY word that makes a change visible: every commit is one
  * store of it. The sequence goes up by one at each commit and never restarts, also when the record gets another
  * name. While `live` is 0 the record is vacant: readers pass over it and the holder of the lock may write all other
- * words. While it is 1 only the value word that `set` does *not* select may be written.
+ * words. While it is 1 only the value word and the deadline that `set` does *not* select may be written, and the other deadline
+ * to renew it.
  */
 export const Record = {
   version: 0,
@@ -241,17 +246,20 @@ export const Record = {
   born: 5,
   /** Two value references in units of 8 bytes (0: no value); `set` selects one. */
   value: 6,
-  /** The deadline (clock.ts) after which nobody finds the entry, whatever `version` says; 0: none. Written while the record
-   *  is vacant, and by the lock's holder to renew it or in an update, journaled: readers load it as they find it. */
+  /** Two deadlines (clock.ts) after which nobody finds the entry, whatever `version` says; 0: none; `set` selects one, so
+   *  that an update and its deadline are one commit: see `deadlineAt`. */
   expiry: 8,
   /** The name, zero-padded, when it fits; else word 0 is the reference of a block that holds it. */
-  key: 9,
-  keyWords: 7,
+  key: 10,
+  keyWords: 6,
   words: LINE_WORDS,
 } as const;
 export const keyBytesInline = Record.keyWords * 4;
 
 export const Version = { set: 1, live: 2, sequenceShift: 2, sequenceMax: 0x3fffffff } as const;
+
+/** Where the deadline lies that a record at `at` has under this version. */
+export const deadlineAt = (at: number, version: number): number => at + Record.expiry + (version & Version.set);
 
 /** The arena, in bytes, and a page's row. The rows of a group of pages lie in its first, as ext2 has it: so the memory for
  *  rows grows with that for values. */
@@ -279,6 +287,7 @@ export const pageRow = (page: number): number => {
 
 assert(Stamp.words <= Page.words, 'a stamp fits the row of a page');
 assert(Counters.words % LINE_WORDS === 0 && CounterRow.value % 2 === 0, 'counters of 64 bits are aligned');
+assert(Math.abs(Header.deaths - Header.state) >= LINE_WORDS, 'deaths leave the line of `state` alone');
 assert(Record.key + Record.keyWords === Record.words, 'a record fills its line');
 assert(pagesPerGroup === 512, 'rows of a group fill a page');
 assert(KindRow.bytes + Math.ceil(limits.nameBytesMax / 4) <= KindRow.words, 'a kind fits its row');

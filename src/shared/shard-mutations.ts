@@ -3,7 +3,7 @@ import { logAt } from './change-log.ts';
 import type { EncodedConfig } from './codec.ts';
 import { corrupt } from './errors.ts';
 import { Guarded, Space } from './guard.ts';
-import { Shard as At, keyBytesInline, pageBytes, Record, Version } from './layout.ts';
+import { Shard as At, deadlineAt, keyBytesInline, pageBytes, Record, Version } from './layout.ts';
 import { limits } from './limits.ts';
 import {
   EMPTY,
@@ -218,7 +218,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     records[at + Record.ownerEpoch] = ownerEpoch;
     this.setWord(Space.records, records, at + Record.born, version); // journaled: it may hold a free record's link
     records[at + Record.value] = block;
-    records[at + Record.expiry] = this.#deadline(ttl);
+    records[deadlineAt(at, version)] = this.#deadline(ttl);
     if (nameBlock === 0) {
       for (let n = 0; n < Record.keyWords; n++) records[at + Record.key + n] = n < key.wordLength ? key.words[n] : 0;
     } else {
@@ -261,7 +261,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     records[at + Record.owner] = owner;
     records[at + Record.ownerEpoch] = ownerEpoch;
     records[at + Record.born] = version;
-    records[at + Record.expiry] = this.#deadline(ttl);
+    records[deadlineAt(at, version)] = this.#deadline(ttl);
     records[at + Record.value + set] = block;
     this.#appear(at, version);
     this.committed();
@@ -283,7 +283,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     const block = this.#allocateValue(config);
     if (block < 0) return this.#full();
     records[at + Record.value + set] = block;
-    if (ttl !== 0) this.setWord(Space.records, records, at + Record.expiry, this.#deadline(ttl));
+    records[deadlineAt(at, set)] = ttl === 0 ? records[deadlineAt(at, before)] : this.#deadline(ttl);
     this.version = this.#next(before, Version.live | set);
     this.#commit(at, this.version);
     this.committed();

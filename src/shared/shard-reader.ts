@@ -1,7 +1,7 @@
 import { hasPassed } from './clock.ts';
 import { corrupt } from './errors.ts';
 import { isInternal } from './internal-kinds.ts';
-import { keyBytesInline, Record, Shard, Version } from './layout.ts';
+import { deadlineAt, keyBytesInline, Record, Shard, Version } from './layout.ts';
 import { limits } from './limits.ts';
 import { EMPTY, idOf, indexSize, indexStart, isDescriptor, sameTag, tagOf } from './name-index.ts';
 import type { NameKey } from './name-key.ts';
@@ -92,8 +92,8 @@ export class ShardReader {
           if (version & Version.live && this.#matches(records, at, key, version, wraps)) {
             const owner = records[at + Record.owner];
             const ownerEpoch = records[at + Record.ownerEpoch];
-            const expiry = records[at + Record.expiry];
-            const over = this.#owners.clock.isOver(records, at + Record.expiry);
+            const expiry = records[deadlineAt(at, version)];
+            const over = this.#owners.clock.isOver(records, deadlineAt(at, version));
             const alive = this.#owners.alive(owner, ownerEpoch) && !over;
             if (!this.#isStill(version, at, wraps)) {
               changed = true;
@@ -148,7 +148,7 @@ export class ShardReader {
       this.#wraps = this.wraps();
       this.version = loadFirst(records, at + Record.version);
       if ((this.version & Version.live) === 0) return false;
-      const over = this.#owners.clock.isOver(records, at + Record.expiry);
+      const over = this.#owners.clock.isOver(records, deadlineAt(at, this.version));
       if (this.#copy(id, this.version)) return this.born === born && !over;
     }
     throw corrupt('a value changes without end');
@@ -161,7 +161,7 @@ export class ShardReader {
     const block = memory.records[at + Record.value + (version & Version.set)];
     this.text = block === 0 ? undefined : readValue(memory, block);
     this.born = memory.records[at + Record.born];
-    this.expiry = memory.records[at + Record.expiry];
+    this.expiry = memory.records[deadlineAt(at, version)];
     if (!this.#isStill(version, at, this.#wraps)) return false;
     if (block !== 0 && this.text === undefined) throw corrupt(`value of record ${id}`);
     return true;
@@ -218,7 +218,7 @@ export class ShardReader {
       const owner = records[at + Record.owner];
       const ownerEpoch = records[at + Record.ownerEpoch];
       if (!this.#owners.alive(owner, ownerEpoch)) continue;
-      if (records[at + Record.expiry] !== 0) mortal = true;
+      if (records[deadlineAt(at, version)] !== 0) mortal = true;
       const entry = this.#rawEntry(id, at, version);
       if (entry === undefined) unreadable = id;
       else entries.push(entry);
@@ -238,13 +238,10 @@ export class ShardReader {
     const time = this.#owners.clock.time();
     const standing: RawEntry[] = [];
     for (const entry of entries) {
-      if (!hasPassed(this.memory.records[entry.record * Record.words + Record.expiry], time)) standing.push(entry);
+      const at = deadlineAt(entry.record * Record.words, entry.version);
+      if (!hasPassed(this.memory.records[at], time)) standing.push(entry);
     }
     return standing;
-  }
-
-  #isOver(id: number): boolean {
-    return this.#owners.clock.isOver(this.memory.records, id * Record.words + Record.expiry);
   }
 
   /**
@@ -305,7 +302,7 @@ export class ShardReader {
       const version = loadFirst(records, at + Record.version);
       if ((version & Version.live) === 0 || records[at + Record.born] !== born) return false;
       if (!this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) return false;
-      if (this.#owners.clock.isOver(records, at + Record.expiry)) return false;
+      if (this.#owners.clock.isOver(records, deadlineAt(at, version))) return false;
       if (loadAfter(records, at + Record.version) === version) return true;
     }
     throw corrupt(`record ${id} changes without end`);
@@ -329,10 +326,11 @@ export class ShardReader {
     for (let id = 1; id < used; id++) {
       const at = memory.recordAt(id);
       const { records } = memory;
-      if ((records[at + Record.version] & Version.live) === 0) continue;
+      const version = records[at + Record.version];
+      if ((version & Version.live) === 0) continue;
       const kindFound = records[at + Record.meta] >>> 8;
       if (kind === 0 ? isInternal(kindFound) : kindFound !== kind) continue;
-      if (this.#isOver(id)) continue;
+      if (this.#owners.clock.isOver(records, deadlineAt(at, version))) continue;
       if (this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) count++;
     }
     return count;

@@ -101,7 +101,7 @@ export class ShardView {
   }
 
   #scanLocked(): void {
-    this.#shard.enter();
+    this.#shard.enterUntimed();
     try {
       this.seen = this.#sequence();
       this.#scan();

@@ -1,5 +1,5 @@
 import type { EncodedConfig } from './codec.ts';
-import { Shard as At, Record, Version } from './layout.ts';
+import { Shard as At, deadlineAt, Record, Version } from './layout.ts';
 import { limits } from './limits.ts';
 import type { NameKey } from './name-key.ts';
 import { Outcome, ShardMutations } from './shard-mutations.ts';
@@ -138,7 +138,7 @@ export class Shard extends ShardMutations {
 
   /** Removes a registration whose owner is dead, as `sweep` would. */
   sweepRecord(id: number, born: number): void {
-    this.#enterUntimed();
+    this.enterUntimed();
     try {
       const at = this.memory.recordAt(id);
       const { records } = this.memory;
@@ -152,10 +152,10 @@ export class Shard extends ShardMutations {
   /** Gives a registration another `ttl` ticks. Under the lock, so that nobody takes the name meanwhile; readers see the one
    *  store. `changed`: it has no deadline. */
   renewRecord(id: number, born: number, ttl: number): Outcome {
-    this.#enterUntimed();
+    this.enterUntimed();
     try {
       if (!this.#isLive(id, born)) return Outcome.notFound;
-      const at = id * Record.words + Record.expiry;
+      const at = this.#deadlineAt(id);
       if (this.memory.records[at] === 0) return Outcome.changed;
       const deadline = this.owners.clock.deadline(ttl);
       this.owners.deadlines.note(deadline); // it may be sooner than the one before
@@ -166,8 +166,13 @@ export class Shard extends ShardMutations {
     }
   }
 
+  #deadlineAt(id: number): number {
+    const at = id * Record.words;
+    return deadlineAt(at, this.memory.records[at + Record.version]);
+  }
+
   #isOver(id: number): boolean {
-    return this.owners.clock.isOver(this.memory.records, id * Record.words + Record.expiry);
+    return this.owners.clock.isOver(this.memory.records, this.#deadlineAt(id));
   }
 
   /** Whether a live record's owner is dead or its time is over, for good: the lock keeps the one from renewing, and
@@ -190,7 +195,7 @@ export class Shard extends ShardMutations {
   /** Removes the dead and the expired among `limits.sweepSliceRecords` records from id `from` on.
    *  @returns the next id to sweep from, or 0 after the last. */
   sweep(from: number): number {
-    this.#enterUntimed();
+    this.enterUntimed();
     try {
       const used = this.control[this.at + At.recordsUsed];
       const end = Math.min(used, from + limits.sweepSliceRecords);
@@ -199,7 +204,7 @@ export class Shard extends ShardMutations {
         const { records } = this.memory;
         if ((records[at + Record.version] & Version.live) === 0) continue;
         if (!this.#isGone(id)) {
-          this.owners.deadlines.note(records[at + Record.expiry]);
+          this.owners.deadlines.note(records[this.#deadlineAt(id)]);
           continue;
         }
         this.removeEntry(id, this.slotOf(id, records[at + Record.hash]));
@@ -221,7 +226,7 @@ export class Shard extends ShardMutations {
   }
 
   /** Takes the lock for what is no write: only how long it waited counts. */
-  #enterUntimed(): void {
+  enterUntimed(): void {
     this.enter();
     this.timer?.ignore();
   }
@@ -236,7 +241,7 @@ export class Shard extends ShardMutations {
 
   /** Runs `read` while nobody writes: for readers that could not get a snapshot beside the writers. */
   exclusively<T>(read: () => T): T {
-    this.#enterUntimed();
+    this.enterUntimed();
     try {
       return read();
     } finally {

@@ -1,6 +1,7 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { tickMs } from '../shared/clock.ts';
 import { RegistryError } from '../shared/errors.ts';
+import { OwnerState } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
 import type { Table } from '../shared/table.ts';
 
@@ -8,6 +9,8 @@ import type { Table } from '../shared/table.ts';
  *  @param fail told what a sweep threw, but `BUSY` */
 export async function sweepExpired(table: Table, fail: (error: unknown) => void): Promise<void> {
   const { clock, deadlines } = table.owners;
+  // A coordinator before this one may have ended in a sweep, between taking the next deadline away and noting those that are left.
+  if (table.epoch !== OwnerState.alive) deadlines.note(clock.deadline(1));
   for (;;) {
     const next = deadlines.next();
     const waitMs = next === 0 ? Number.POSITIVE_INFINITY : ((next - clock.time()) | 0) * tickMs;

@@ -117,6 +117,15 @@ export function expiryPrograms(a: string, b: string): readonly Program[] {
       names: [a],
     },
     {
+      name: 'update, find | find, the clock moves on, whereis',
+      setup: cached,
+      threads: [
+        [update(a), find(a)],
+        [find(a), tick, whereis(a)],
+      ],
+      names: [a],
+    },
+    {
       name: 'register | the clock moves on, find',
       threads: [
         [brief(a), find(a)],

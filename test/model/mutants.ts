@@ -40,7 +40,7 @@ export const mutants: readonly Mutant[] = [
     file: 'shared/shard-mutations.ts',
     caughtBy: 'absent: update, killed | register',
     find: `    records[at + Record.value + set] = block;
-    if (ttl !== 0) this.setWord(Space.records, records, at + Record.expiry, this.#deadline(ttl));
+    records[deadlineAt(at, set)] = ttl === 0 ? records[deadlineAt(at, before)] : this.#deadline(ttl);
     this.version = this.#next(before, Version.live | set);
     this.#commit(at, this.version);`,
     replace: `    this.version = this.#next(before, Version.live | set);
@@ -54,12 +54,12 @@ export const mutants: readonly Mutant[] = [
     find: `    const block = this.#allocateValue(config);
     if (block < 0) return this.#full();
     records[at + Record.value + set] = block;
-    if (ttl`,
+    records[deadline`,
     replace: `    this.#freeValue(at, before);
     const block = this.#allocateValue(config);
     if (block < 0) return this.#full();
     records[at + Record.value + set] = block;
-    if (ttl`,
+    records[deadline`,
   },
   {
     name: 'an update writes the set in use',
@@ -245,7 +245,7 @@ export const mutants: readonly Mutant[] = [
     file: 'shared/shard.ts',
     caughtBy: 'sweep of the dead | register of the same name',
     find: `        if (!this.#isGone(id)) {
-          this.owners.deadlines.note(records[at + Record.expiry]);
+          this.owners.deadlines.note(records[this.#deadlineAt(id)]);
           continue;
         }
         this.removeEntry`,
@@ -356,8 +356,9 @@ export const mutants: readonly Mutant[] = [
     name: 'a replaced entry keeps the first version of the one before',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'a dead owner is replaced, and the new registration updates itself',
-    find: '    records[at + Record.born] = version;\n    records[at + Record.expiry] = this.#deadline(ttl);\n    records[at + Record.value + set] = block;',
-    replace: '    records[at + Record.expiry] = this.#deadline(ttl);\n    records[at + Record.value + set] = block;',
+    find: '    records[at + Record.born] = version;\n    records[deadlineAt(at, version)] = this.#deadline(ttl);\n    records[at + Record.value + set] = block;',
+    replace:
+      '    records[deadlineAt(at, version)] = this.#deadline(ttl);\n    records[at + Record.value + set] = block;',
   },
   {
     name: 'a spare block is taken unjournaled',
@@ -604,12 +605,26 @@ export const mutants: readonly Mutant[] = [
     replace: 'records[at + Record.ownerEpoch]);',
   },
   {
+    name: 'an update does not take the deadline along',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'expiry: update, find | find, the clock moves on, whereis',
+    find: 'records[deadlineAt(at, set)] = ttl === 0 ? records[deadlineAt(at, before)] : this.#deadline(ttl);',
+    replace: 'records[deadlineAt(at, set)] = this.#deadline(ttl);',
+  },
+  {
+    name: 'a reader takes the deadline of the version before',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'expiry: update, find | find, the clock moves on, whereis',
+    find: 'const over = this.#owners.clock.isOver(records, deadlineAt(at, version));',
+    replace: 'const over = this.#owners.clock.isOver(records, deadlineAt(at, ~version));',
+  },
+  {
     name: 'a renewal does not look whether the registration is its own',
     file: 'shared/shard.ts',
     caughtBy: 'expiry: renew, is it mine | unregister, register',
     find: `if (!this.#isLive(id, born)) return Outcome.notFound;
-      const at = id * Record.words + Record.expiry;`,
-    replace: 'const at = id * Record.words + Record.expiry;',
+      const at = this.#deadlineAt(id);`,
+    replace: 'const at = this.#deadlineAt(id);',
   },
   {
     name: 'an owner whose time is over is ended without a seal on its deadline',

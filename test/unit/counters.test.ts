@@ -99,6 +99,48 @@ test('COUNTERS_FULL, until owners end', async () => {
   table.detach();
 });
 
+test('who is about to count for an owner whose time is over does not count for another', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  const owner = registry.owner({ ttlMs: 60_000 });
+  const counter = registry.counter('calls', { owner, keep: true });
+  counter.increment(5);
+  const add = Atomics.add;
+  // Between its look at the owner and its addition another thread ends the owner, sweeps, and makes a counter.
+  (Atomics as { add: unknown }).add = (words: Int32Array, at: number, by: number) => {
+    if (typeof by !== 'bigint') return add(words, at, by);
+    Atomics.add = add;
+    owner.renew(1);
+    while (owner.alive);
+    const done = new Int32Array(new SharedArrayBuffer(4));
+    void thread.run(
+      async ({ registry, kept }, { done, source }) => {
+        const { Table } = (await import(source)) as typeof import('../../src/shared/table.ts');
+        const table = new Table(registry.handle);
+        for (const _ of table.sweepDead(true));
+        table.detach();
+        kept.other = registry.counter('others', { owner: registry.owner() });
+        Atomics.store(done, 0, 1);
+        Atomics.notify(done, 0);
+      },
+      { done, source: new URL('../../src/shared/table.ts', import.meta.url).href },
+    );
+    assert.is(Atomics.wait(done, 0, 0, 30_000), 'ok');
+    return add(words, at, by);
+  };
+  try {
+    counter.increment(70);
+  } finally {
+    Atomics.add = add;
+  }
+  assert.is(registry.counters.sum('others'), 0, 'nobody has counted there');
+  assert.is(registry.counters.sum('calls'), 75, 'what was counted is kept');
+  // Its own thread frees the row when it makes the next such counter.
+  registry.counter('calls', { owner: registry.owner({ ttlMs: 60_000 }) }).increment(100);
+  assert.is(registry.counters.sum('calls'), 175);
+  assert.is(registry.counters.sum('others'), 0);
+});
+
 test('counters at their limits: exact to 2^53, exact as bigint to 2^63, then they wrap', async () => {
   await using registry = await Registry.open();
   const counter = registry.counter('big');

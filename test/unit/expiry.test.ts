@@ -1,3 +1,4 @@
+import type { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry } from '../../src/engine/index.ts';
@@ -130,6 +131,53 @@ test('registerOrUpdate renews, and gives or leaves a time to live as asked', asy
   assert.ok(again.renew(hour), 'the deadline was left as it was');
   registry.registerOrUpdate(kind, 'name', { config: 4, ttlMs: 10 });
   await until('it is over', () => registry.whereis(kind, 'name') === undefined);
+});
+
+test('a deadline of an update is not seen before its commit, nor if that never comes', async () => {
+  await using registry = await Registry.open({ shards: 1 });
+  registry.register(kind, 'name', { config: 1, ttlMs: hour });
+  await using other = Registry.attach(registry.handle);
+  const clock = new Clock(new Int32Array(registry.handle.control));
+  const seen: boolean[] = [];
+  const exchange = Atomics.exchange;
+  (Atomics as { exchange: unknown }).exchange = () => {
+    const started = clock.time();
+    while (clock.time() - started < 4); // the deadline has passed
+    seen.push(other.has(kind, 'name'), other.whereis(kind, 'name')?.config === 1);
+    throw new Error('cut off before the commit');
+  };
+  try {
+    assert.throws(() => registry.registerOrUpdate(kind, 'name', { config: 2, ttlMs: 1 }), 'cut off');
+  } finally {
+    Atomics.exchange = exchange;
+  }
+  assert.equal(seen, [true, true]);
+  assert.is(other.whereis(kind, 'name')?.config, 1);
+  registry.registerOrUpdate(kind, 'name', { config: 2, ttlMs: 1 });
+  await until('it is over', () => !other.has(kind, 'name'));
+});
+
+test('a coordinator that ends in a sweep leaves no deadline forgotten', async () => {
+  const coordinators: Worker[] = [];
+  const remember = (worker: Worker) => coordinators.push(worker);
+  process.on('worker', remember);
+  try {
+    await using registry = await Registry.open({ shards: 1 });
+    const words = new Int32Array(registry.handle.control);
+    registry.register(kind, 'first', { ttlMs: 1 });
+    await until('a coordinator sweeps', () => total(registry.partitionStats()).entries === 0);
+    const late = registry.register(kind, 'late', { ttlMs: hour });
+    const generation = words[Header.coordinatorGeneration];
+    const [coordinator] = coordinators;
+    await coordinator.terminate();
+    Atomics.store(words, Header.nextDeadline, 0); // as it is while a sweep is under way
+    await until('there is another', () => words[Header.coordinatorGeneration] !== generation);
+    await until('the next one knows it', () => nextDeadline(registry) !== 0);
+    late.renew(1);
+    await until('and sweeps it', () => total(registry.partitionStats()).entries === 0);
+  } finally {
+    process.off('worker', remember);
+  }
 });
 
 test('a full table takes names in place of expired ones', async () => {

@@ -4,6 +4,8 @@ import { Registry } from '../../src/engine/index.ts';
 import { bucketOf, countsSince, middleOf, quantileOf, ticksOf } from '../../src/shared/histogram.ts';
 import { limits } from '../../src/shared/limits.ts';
 import { histogramBuckets } from '../../src/shared/monitor-layout.ts';
+import { ShardView } from '../../src/shared/shard-view.ts';
+import { Table } from '../../src/shared/table.ts';
 import { codeOf } from '../support/errors.ts';
 import { LockHolder } from '../support/lock-holder.ts';
 import { Random } from '../support/random.ts';
@@ -36,6 +38,25 @@ test('a histogram knows each duration to 6.25 %, from 0 to 68 s', () => {
   assert.is(ticksOf(1e9), 0xffffffff, 'what is longer is counted as the longest');
   assert.is(ticksOf(-1), 0);
   assert.ok(ticksOf(limits.lockWaitWorkerMs) < 0xffffffff);
+});
+
+test('a view that has to read under the lock is measured as no write', async () => {
+  await using registry = await Registry.open({ shards: 1 });
+  registry.register('kind', 'name');
+  const table = new Table(registry.handle);
+  const [reader] = table.readers;
+  const moves = 2 * (limits.changesLogged + 1);
+  // Others write so much during each reading that it is void.
+  const index = { placed() {}, vacated() {}, cleared: () => void (table.control[reader.changeSequenceAt] += moves) };
+  registry.resetStats();
+  const taken = () => registry.partitionStats()[0].lockTakings;
+  const before = taken();
+  for (let n = 0; n < 3 * limits.writeSampleEvery; n++) {
+    new ShardView(table.shards[0], reader, table.kinds.find('kind'), index).catchUp();
+  }
+  assert.ok(taken() > before, 'they take it');
+  assert.is(registry.partitionStats()[0].writeLatency.count, 0);
+  table.detach();
 });
 
 test('quantiles are those of the sorted durations', () => {
