@@ -17,6 +17,7 @@ export class Deadlines {
   /** There is one more. 0 is none. */
   note(deadline: number): void {
     if (deadline === 0) return;
+    this.#words[Header.anyDeadline] = 1;
     for (;;) {
       const next = Atomics.load(this.#words, Header.nextDeadline);
       if (next !== 0 && ((deadline - next) | 0) >= 0) return;
@@ -24,6 +25,11 @@ export class Deadlines {
       Atomics.notify(this.#words, Header.nextDeadline);
       return;
     }
+  }
+
+  /** Whether there has ever been one. (`next` is 0 also while a sweep is under way.) */
+  get any(): boolean {
+    return this.#words[Header.anyDeadline] !== 0;
   }
 
   /** 0: there is none. */

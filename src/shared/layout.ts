@@ -68,6 +68,8 @@ export const Header = {
   openedMs: 70,
   /** A deadline no later than any entry's or owner's: see expiry.ts. 0: none has one. */
   nextDeadline: 72,
+  /** 1 once any entry or owner had a deadline. */
+  anyDeadline: 73,
   /** A line for deaths, apart from `state`, which each cached absence loads. How many owners and threads have ended so far, counted
    *  after the fact: a hint that there is something to sweep. */
   deaths: 80,

@@ -220,7 +220,7 @@ export class Shard extends ShardMutations {
    *  full while the dead fill it, but for a death of this very moment. Whoever calls it tries again in any case, as others sweep too. */
   sweepAll(): void {
     const deaths = this.owners.deaths();
-    if (deaths === this.#deathsSwept && this.owners.deadlines.next() === 0) return;
+    if (deaths === this.#deathsSwept && !this.owners.deadlines.any) return;
     for (let from = this.sweep(1); from !== 0; from = this.sweep(from));
     this.#deathsSwept = deaths;
   }
