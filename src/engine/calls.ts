@@ -148,7 +148,7 @@ export class Calls {
     clearTimeout(this.#timer);
     this.#timerAtMs = this.#earliestMs;
     const inMs = Math.ceil((this.#earliestMs - performance.now()) / DEADLINE_STEP_MS) * DEADLINE_STEP_MS;
-    this.#timer = setTimeout(this.#onTimer, Math.max(0, inMs)).unref();
+    this.#timer = setTimeout(this.#onTimer, Math.min(Math.max(0, inMs), limits.timeoutMsMax)).unref();
   }
 
   readonly #onTimer = (): void => {

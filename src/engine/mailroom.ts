@@ -11,9 +11,6 @@ import type { Table } from '../shared/table.ts';
 export const Sent = { done: 0, full: 1, dead: 2, notReceiving: 3, closed: 4 } as const;
 export type Sent = (typeof Sent)[keyof typeof Sent];
 
-/** Milliseconds, the longest that a timer takes: it only keeps the thread alive. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
 /** A record that waits for room in its ring. */
 interface Waiting {
   readonly lane: SendingEnd;
@@ -284,7 +281,7 @@ export class Mailroom {
     const holds = this.#waiting.size > 0 || this.#host.keepsAlive();
     if (holds === this.#held || this.#ended) return;
     this.#held = holds;
-    this.#alive ??= setInterval(() => {}, TIMER_MS_MAX);
+    this.#alive ??= setInterval(() => {}, limits.timeoutMsMax);
     if (holds) this.#alive.ref();
     else this.#alive.unref();
   }

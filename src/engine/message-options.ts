@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { RegistryError } from '../shared/errors.ts';
-import { checkObject, checkSignal } from './options.ts';
+import { checkObject, checkSignal, checkTimeout } from './options.ts';
 
 /** How a message is sent. */
 export interface RouteOptions {
@@ -14,14 +14,14 @@ export interface RouteOptions {
 export interface RouteAsyncOptions extends RouteOptions {
   /** Gives up when it aborts. */
   readonly signal?: AbortSignal | undefined;
-  /** Gives up with `TIMEOUT` after so many milliseconds. By default it waits as long as its target lives. */
+  /** Gives up with `TIMEOUT` after so many milliseconds, from 0 to 2,147,483,647. By default it waits as long as its target lives. */
   readonly timeoutMs?: number | undefined;
 }
 
 export interface CallOptions extends RouteOptions {
   /** Gives up when it aborts; then the handler's signal aborts, too. */
   readonly signal?: AbortSignal | undefined;
-  /** Gives up with `TIMEOUT` after so many milliseconds. Default 30,000. */
+  /** Gives up with `TIMEOUT` after so many milliseconds, from 0 to 2,147,483,647. Default 30,000. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -46,11 +46,9 @@ export function checkRouteOptions(options: CallOptions): void {
     throw new RegistryError('INVALID_OPTION', `${why}: ${name}; known are ${[...known].join(', ')}`);
   }
   const { urgent, key, signal, timeoutMs } = options;
-  const valid =
-    (urgent === undefined || typeof urgent === 'boolean') &&
-    (key === undefined || typeof key === 'string') &&
-    (timeoutMs === undefined || (Number.isFinite(timeoutMs) && timeoutMs > 0 && timeoutMs < 2 ** 31));
+  const valid = (urgent === undefined || typeof urgent === 'boolean') && (key === undefined || typeof key === 'string');
   if (!valid)
     throw new RegistryError('INVALID_OPTION', `options are ${inspect(options)}: see RouteOptions, CallOptions`);
+  checkTimeout(timeoutMs);
   checkSignal(signal);
 }

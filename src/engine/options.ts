@@ -106,6 +106,14 @@ export function resolveTtl(ttlMs: number | undefined): number {
 }
 
 /** @throws {RegistryError} `INVALID_OPTION` */
+export function checkTimeout(timeoutMs: number | undefined): void {
+  if (timeoutMs === undefined) return;
+  if (Number.isFinite(timeoutMs) && timeoutMs >= 0 && timeoutMs <= limits.timeoutMsMax) return;
+  const bound = limits.timeoutMsMax.toLocaleString('en-US');
+  throw new RegistryError('INVALID_OPTION', `timeoutMs is ${inspect(timeoutMs)}: milliseconds from 0 to ${bound}`);
+}
+
+/** @throws {RegistryError} `INVALID_OPTION` */
 export function checkSignal(signal: unknown): void {
   if (signal === undefined || signal instanceof AbortSignal) return;
   throw new RegistryError('INVALID_OPTION', `signal is ${inspect(signal)}: an AbortSignal`);

@@ -1,10 +1,8 @@
-import { inspect } from 'node:util';
 import { RegistryError } from '../shared/errors.ts';
-import { limits } from '../shared/limits.ts';
 import { quote } from '../shared/name-key.ts';
 import type { Entry, SharedEntry } from './entry.ts';
 import { type Change, KindChanges } from './kind-changes.ts';
-import { checkKnown, checkSignal } from './options.ts';
+import { checkKnown, checkSignal, checkTimeout } from './options.ts';
 import { checkOpen, type Parts } from './parts.ts';
 import { type Look, StateIterator, waitFor } from './wait.ts';
 import { Waker } from './waker.ts';
@@ -135,11 +133,4 @@ const timedOut = (kind: string, id: string, timeoutMs: number): RegistryError =>
 function checkOptions(options: WatchOptions, known: readonly string[]): void {
   checkKnown(options, known);
   checkSignal(options.signal);
-}
-
-function checkTimeout(timeoutMs: number | undefined): void {
-  if (timeoutMs === undefined) return;
-  if (Number.isFinite(timeoutMs) && timeoutMs >= 0 && timeoutMs <= limits.timeoutMsMax) return;
-  const bound = limits.timeoutMsMax.toLocaleString('en-US');
-  throw new RegistryError('INVALID_OPTION', `timeoutMs is ${inspect(timeoutMs)}: milliseconds from 0 to ${bound}`);
 }

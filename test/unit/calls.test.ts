@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { balance, Registry, RegistryError, RemoteError } from '../../src/engine/index.ts';
+import { limits } from '../../src/shared/limits.ts';
 import { Thread } from '../support/threads.ts';
 import { until } from '../support/waiting.ts';
 
@@ -108,6 +109,24 @@ test('deadlines that come in any order are each kept', async () => {
   for (const outcome of outcomes.slice(1)) assert.is((await outcome).code, 'TIMEOUT');
   await registry.close();
   assert.is((await outcomes[0]).code, 'CLOSED');
+});
+
+test('a time-out may be as short as no time, and as long as a timer can wait', async () => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => warnings.push(warning);
+  process.on('warning', warn);
+  await using registry = await Registry.open();
+  registry.messages.serve(() => new Promise(() => {})).unref();
+  registry.register('server', 'x');
+  const { messages } = registry;
+  const longest = failure(messages.call('server', 'x', 1, { timeoutMs: limits.timeoutMsMax }));
+  await new Promise(setImmediate); // its timer is set, and what that says is said in the next tick
+  assert.is((await failure(messages.call('server', 'x', 1, { timeoutMs: 0 }))).code, 'TIMEOUT');
+  assert.is((await failure(registry.awaitName('server', 'nobody', { timeoutMs: 0 }))).code, 'TIMEOUT');
+  process.off('warning', warn);
+  assert.equal(warnings, []);
+  await registry.close();
+  assert.is((await longest).code, 'CLOSED');
 });
 
 for (const end of ['the owner is closed', 'the attachment is closed', 'the thread ends']) {
