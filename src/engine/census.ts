@@ -1,6 +1,6 @@
 import { corrupt } from '../shared/errors.ts';
 import { InternalKind, isInternal } from '../shared/internal-kinds.ts';
-import { COORDINATOR_SLOT, Control, Record, Version } from '../shared/layout.ts';
+import { COORDINATOR_SLOT, Control, deadlineAt, Record, Version } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
 import type { ShardReader } from '../shared/shard-reader.ts';
 import type { Table } from '../shared/table.ts';
@@ -75,7 +75,8 @@ function countRecords(
   for (let id = 1; id < used; id++) {
     const at = memory.recordAt(id);
     const { records } = memory;
-    if ((records[at + Record.version] & Version.live) === 0) continue;
+    const version = records[at + Record.version];
+    if ((version & Version.live) === 0 || owners.clock.isOver(records, deadlineAt(at, version))) continue;
     if (records[at + Record.owner] !== owner || records[at + Record.ownerEpoch] !== epoch) {
       owner = records[at + Record.owner];
       epoch = records[at + Record.ownerEpoch];

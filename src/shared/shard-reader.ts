@@ -245,7 +245,8 @@ export class ShardReader {
   }
 
   /**
-   * What a record holds: of some moment during the call.
+   * What a record holds: of some moment during the call. Deadlines apart: who uses it asks for them, as a renewal that comes late
+   * changes no version.
    * @returns undefined when that is nothing of the kind, or of a dead owner
    */
   entryAt(id: number, kind: number): RawEntry | undefined {
@@ -257,7 +258,7 @@ export class ShardReader {
       if ((version & Version.live) === 0) return undefined;
       const isWanted =
         records[at + Record.meta] >>> 8 === kind &&
-        this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch]);
+        this.#owners.isTenant(records[at + Record.owner], records[at + Record.ownerEpoch]);
       const entry = isWanted ? this.#rawEntry(id, at, version) : undefined;
       if (!this.#isStill(version, at, wraps)) continue;
       if (isWanted && entry === undefined) throw corrupt(`name or value of record ${id}`);
@@ -273,9 +274,11 @@ export class ShardReader {
     const text = block === 0 ? undefined : readValue(this.memory, block);
     const name = this.#name(at);
     if ((block !== 0 && text === undefined) || name === undefined) return undefined;
+    const expiryAt = deadlineAt(at, version);
     return {
       record,
       version,
+      expiryAt: records[expiryAt] === 0 ? 0 : expiryAt,
       born: records[at + Record.born],
       kind: records[at + Record.meta] >>> 8,
       name,
@@ -306,6 +309,12 @@ export class ShardReader {
       if (loadAfter(records, at + Record.version) === version) return true;
     }
     throw corrupt(`record ${id} changes without end`);
+  }
+
+  /** Where the deadline of what a record holds now lies. */
+  deadlineOf(id: number): number {
+    const at = this.memory.recordAt(id);
+    return deadlineAt(at, loadFirst(this.memory.records, at + Record.version));
   }
 
   /** How many entries of a kind (0: of every kind but our own) live; each is judged at its own moment. */
@@ -348,6 +357,8 @@ export class ShardReader {
 export interface RawEntry {
   readonly record: number;
   readonly version: number;
+  /** Where its deadline lies among the records' words; 0: it has none. */
+  readonly expiryAt: number;
   /** The first version of the registration. */
   readonly born: number;
   readonly kind: number;
