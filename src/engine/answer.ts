@@ -1,6 +1,7 @@
 import { limits } from '../shared/limits.ts';
 import type { ShardView } from '../shared/shard-view.ts';
 import { Grounds } from './grounds.ts';
+import { Mortality } from './mortality.ts';
 
 /** Makes an answer of what views know now. */
 export interface Source<Value> {
@@ -9,8 +10,9 @@ export interface Source<Value> {
 }
 
 /**
- * An answer made of many entries, which can tell whether it still holds: no shard it was read from has changed, and all
- * owners it names live. Owners never live again, so those it leaves out do no harm.
+ * An answer made of many entries, which can tell whether it still holds: no shard it was read from has changed, all
+ * owners it names live, and of the deadlines it met none has passed, or was renewed late, since. Owners never live again, so those
+ * it leaves out do no harm.
  *
  * When all that is so after the answer was made, it was right at the moment between: what was read of the shards had not
  * changed, the living owners lived until later, and the others had died before.
@@ -19,15 +21,19 @@ export class Answer<Value> {
   readonly value: Value;
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #sequences: ReadonlyMap<number, number>;
+  readonly #mortality: Mortality;
 
-  constructor(value: Value, { words, sequences }: Grounds) {
+  constructor(value: Value, { words, sequences, mortality }: Grounds) {
     this.value = value;
     this.#words = Int32Array.from(words);
     this.#sequences = sequences;
+    this.#mortality = mortality;
   }
 
   /** Plain loads, each checked for itself: see `SharedEntry.holds`. */
   holds(control: Int32Array): boolean {
+    // First: then the deadlines are of these entries and owners, if the words are what they were.
+    if (!this.#mortality.isAsNow()) return false;
     const words = this.#words;
     for (let n = 0; n < words.length; n += 2) if (control[words[n]] !== words[n + 1]) return false;
     return true;
@@ -60,7 +66,7 @@ export function answerFrom<Value>(
   source: Source<Value>,
 ): Answer<Value> {
   for (let pass = 0; ; pass++) {
-    const grounds = new Grounds();
+    const grounds = new Grounds(new Mortality(views[0].reader));
     for (const view of views) {
       view.catchUp();
       grounds.addSequence(view.sequenceAt, view.seen);

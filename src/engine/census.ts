@@ -1,7 +1,6 @@
 import { corrupt } from '../shared/errors.ts';
-import { InternalKind, isInternal } from '../shared/internal-kinds.ts';
-import { COORDINATOR_SLOT, Control, Record, Version } from '../shared/layout.ts';
-import { limits } from '../shared/limits.ts';
+import { InternalKind, isInternal, kindRows } from '../shared/internal-kinds.ts';
+import { COORDINATOR_SLOT, Control, deadlineAt, Record, Version } from '../shared/layout.ts';
 import type { ShardReader } from '../shared/shard-reader.ts';
 import type { Table } from '../shared/table.ts';
 import { parseMembership } from './membership.ts';
@@ -37,7 +36,7 @@ export interface Census {
 export function takeCensus(table: Table): Census {
   const names = new Uint32Array(table.owners.threadsMax);
   const owners = new Uint32Array(table.owners.threadsMax);
-  const kinds = new Uint32Array(limits.kindsMax + 1 + Object.keys(InternalKind).length);
+  const kinds = new Uint32Array(kindRows + 1 + Object.keys(InternalKind).length);
   const groups: Groups = new Map();
   for (const reader of table.readers) countRecords(table, reader, kinds, groups, names);
   return {
@@ -75,7 +74,8 @@ function countRecords(
   for (let id = 1; id < used; id++) {
     const at = memory.recordAt(id);
     const { records } = memory;
-    if ((records[at + Record.version] & Version.live) === 0) continue;
+    const version = records[at + Record.version];
+    if ((version & Version.live) === 0 || owners.clock.isOver(records, deadlineAt(at, version))) continue;
     if (records[at + Record.owner] !== owner || records[at + Record.ownerEpoch] !== epoch) {
       owner = records[at + Record.owner];
       epoch = records[at + Record.ownerEpoch];

@@ -39,7 +39,7 @@ export class SharedOwner {
   readonly epoch: number;
   readonly threadEpochAt: number;
   readonly threadEpoch: number;
-  readonly #expiryAt: number;
+  readonly expiryAt: number;
 
   constructor(info: OwnerInfo, epochAt: number, threadEpochAt: number, threadEpoch: number, expiryAt: number) {
     this.info = Object.freeze(info);
@@ -47,12 +47,12 @@ export class SharedOwner {
     this.epoch = info.epoch;
     this.threadEpochAt = threadEpochAt;
     this.threadEpoch = threadEpoch;
-    this.#expiryAt = expiryAt;
+    this.expiryAt = expiryAt;
   }
 
   /** Its deadline, or 0. */
   expiry(control: Int32Array): number {
-    return control[this.#expiryAt];
+    return control[this.expiryAt];
   }
 
   /** Whether it lives, its deadline apart. An epoch never returns, so it has lived all along. */

@@ -1,6 +1,7 @@
 import type { SharedOwner } from './entry.ts';
+import type { Mortality } from './mortality.ts';
 
-/** What an answer made of many entries rests on: words of the registry, and what they are while it holds. */
+/** What an answer made of many entries rests on: words of the registry, and what they are while it holds; and deadlines. */
 export class Grounds {
   /** Pairs: where a word lies, and what it is. */
   readonly words: number[] = [];
@@ -8,6 +9,11 @@ export class Grounds {
   readonly sequences: Map<number, number> = new Map<number, number>();
   readonly #threads = new Set<number>();
   readonly #mark = {};
+  readonly mortality: Mortality;
+
+  constructor(mortality: Mortality) {
+    this.mortality = mortality;
+  }
 
   /** A shard's change sequence, as it was before the entries were read. The first look at a shard counts. */
   addSequence(at: number, sequence: number): void {

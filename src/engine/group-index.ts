@@ -118,7 +118,12 @@ class MembersOf implements Source<readonly GroupMember[]> {
     if (group === undefined) return noMembers;
     const members: GroupMember[] = [];
     for (const { owner, member, named } of group.rows.values()) {
-      if (!owner.lives(control) || (named !== undefined && !this.#stands(named, grounds))) continue;
+      if (
+        !owner.lives(control) ||
+        grounds.mortality.isOver(owner, control) ||
+        (named !== undefined && !this.#stands(named, grounds))
+      )
+        continue;
       grounds.addOwner(owner);
       members.push(member);
     }
@@ -131,6 +136,7 @@ class MembersOf implements Source<readonly GroupMember[]> {
     const reader = this.#table.readers.at(shard);
     if (reader === undefined) throw corrupt(`a member of shard ${shard}`);
     grounds.addSequence(reader.changeSequenceAt, reader.changeSequence());
+    if (grounds.mortality.isPast(reader.memory.records, reader.deadlineOf(record))) return false;
     return reader.isRegistration(record, born);
   }
 }

@@ -9,6 +9,8 @@ import type { Resolver } from './resolver.ts';
 /** All entries of a kind in one shard, as a thread knows them. */
 class ShardEntries implements ViewIndex {
   readonly entries: Map<number, SharedEntry> = new Map<number, SharedEntry>();
+  /** Where deadlines lie, of those that have one. */
+  readonly deadlines: Map<number, number> = new Map<number, number>();
   readonly #resolver: Resolver;
 
   constructor(resolver: Resolver) {
@@ -17,14 +19,18 @@ class ShardEntries implements ViewIndex {
 
   placed(raw: RawEntry): void {
     this.entries.set(raw.record, this.#resolver.entryOf(raw));
+    if (raw.expiryAt === 0) this.deadlines.delete(raw.record);
+    else this.deadlines.set(raw.record, raw.expiryAt);
   }
 
   vacated(record: number): void {
     this.entries.delete(record);
+    this.deadlines.delete(record);
   }
 
   cleared(): void {
     this.entries.clear();
+    this.deadlines.clear();
   }
 }
 
@@ -41,7 +47,7 @@ export class KindIndex implements Source<readonly SharedEntry[]> {
     this.views = table.shards.map((shard, n) => new ShardView(shard, table.readers[n], kind, this.#shards[n]));
   }
 
-  /** The entries of those who live, as they stood together at one moment; the same array until one has changed.
+  /** The entries of those who live and whose time is not over, as they stood together at one moment; the same array until one has changed.
    *  @throws {RegistryError} `CORRUPT`, `BUSY`: see `answerFrom` */
   living(): readonly SharedEntry[] {
     let answer = this.#answer;
@@ -54,10 +60,13 @@ export class KindIndex implements Source<readonly SharedEntry[]> {
 
   collect(control: Int32Array, grounds: Grounds): readonly SharedEntry[] {
     const living: SharedEntry[] = [];
-    for (const { entries } of this.#shards) {
-      for (const entry of entries.values()) {
+    for (const [n, { entries, deadlines }] of this.#shards.entries()) {
+      const { records } = this.views[n].reader.memory;
+      for (const [record, entry] of entries) {
         const owner = entry.sharedOwner;
-        if (!owner.lives(control)) continue;
+        if (!owner.lives(control) || grounds.mortality.isOver(owner, control)) continue;
+        const expiryAt = deadlines.size === 0 ? undefined : deadlines.get(record);
+        if (expiryAt !== undefined && grounds.mortality.isPast(records, expiryAt)) continue;
         grounds.addOwner(owner);
         living.push(entry);
       }

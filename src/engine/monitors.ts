@@ -179,7 +179,7 @@ export class Monitors {
   /** Its record says what its deadline was, until another name gets it. */
   #reasonOfName({ shard, record, born, expiry }: Watched): DownReason {
     const { owners, readers } = this.#table;
-    const deadline = readers[shard].deadlineOf(record, born) ?? expiry;
+    const deadline = readers[shard].lastDeadlineOf(record, born) ?? expiry;
     return hasPassed(deadline, owners.clock.time()) ? 'expired' : 'unregistered';
   }
 

@@ -299,7 +299,7 @@ export class Registry implements Disposable, AsyncDisposable {
 
   /** A counter in shared memory, made on first use: one that all threads share, or an owner's. Keep it: finding it again
    *  takes a lock and a search.
-   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `COUNTERS_FULL`, `KINDS_FULL` (names of counters count as kinds),
+   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `COUNTERS_FULL` (4,096, of 1,024 names),
    *    `OWNER_DEAD`, `CLOSED`, `BUSY` */
   counter(name: string, options: CounterOptions = {}): Counter {
     return this.counters.get(name, options);

@@ -1,5 +1,6 @@
 import { corrupt, RegistryError } from './errors.ts';
 import type { Guarded } from './guard.ts';
+import { kindRows } from './internal-kinds.ts';
 import { type ControlMap, Header, KindRow } from './layout.ts';
 import { limits } from './limits.ts';
 import { quote } from './name-key.ts';
@@ -49,7 +50,7 @@ export class Kinds {
     return this.#reserved.get(name) ?? 0;
   }
 
-  /** The same, given on first use. @throws {RegistryError} `INVALID_NAME`, `KINDS_FULL` */
+  /** The same, given on first use. @throws {RegistryError} `INVALID_NAME`, `COUNTERS_FULL` */
   internReserved(name: string): number {
     const known = this.findReserved(name);
     if (known !== 0) return known;
@@ -71,12 +72,7 @@ export class Kinds {
       this.#readNew();
       if (this.#names.includes(kind)) return;
       const count = this.#names.length - 1; // all there are have just been read
-      if (count === limits.kindsMax) {
-        throw new RegistryError(
-          'KINDS_FULL',
-          `kind ${quote(kind)} would be the ${count + 1}th: kinds are types of names, put what varies into the id`,
-        );
-      }
+      this.#checkRoom(kind);
       const row = this.#rowsAt + count * KindRow.words;
       const encoded = Buffer.alloc(limits.nameBytesMax + 1);
       const byteLength = encoded.write(kind, 'utf8');
@@ -88,6 +84,20 @@ export class Kinds {
     }
   }
 
+  #checkRoom(kind: string): void {
+    if (kind.startsWith(RESERVED)) {
+      const { counterNamesMax } = limits; // of all reserved ones: there are no others
+      if (this.#reserved.size < counterNamesMax) return;
+      throw new RegistryError('COUNTERS_FULL', `${quote(kind)}: there are ${counterNamesMax} names of counters`);
+    }
+    const count = this.#ids.size;
+    if (count < limits.kindsMax) return;
+    throw new RegistryError(
+      'KINDS_FULL',
+      `kind ${quote(kind)} would be the ${count + 1}th: kinds are types of names, put what varies into the id`,
+    );
+  }
+
   name(id: number): string {
     if (id >= this.#names.length) this.#readNew();
     const name = this.#names.at(id);
@@ -97,7 +107,7 @@ export class Kinds {
 
   #readNew(): void {
     const count = Atomics.load(this.#words, Header.kinds);
-    if (count < this.#names.length - 1 || count > limits.kindsMax) throw corrupt(`${count} kinds`);
+    if (count < this.#names.length - 1 || count > kindRows) throw corrupt(`${count} kinds`);
     for (let id = this.#names.length; id <= count; id++) {
       const row = this.#rowsAt + (id - 1) * KindRow.words;
       const byteLength = this.#words[row + KindRow.byteLength];

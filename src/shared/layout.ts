@@ -1,4 +1,5 @@
 import { assert } from './errors.ts';
+import { kindRows } from './internal-kinds.ts';
 import { limits } from './limits.ts';
 import { Monitor } from './monitor-layout.ts';
 
@@ -8,7 +9,7 @@ import { Monitor } from './monitor-layout.ts';
  * ```
  * control (one fixed SharedArrayBuffer, 32-bit words)
  *   Header | control block | shard blocks × shards | thread infos × threadsMax | owner rows × (threadsMax + ownersMax)
- *   | kind rows × kindsMax | monitors × shards | counters
+ *   | kind rows × kindRows | monitors × shards | counters
  * per shard, three growable SharedArrayBuffers
  *   records   16-word records, addressed by id; they never move
  *   index     a line, then 32-bit words: tag << 20 | record id
@@ -316,7 +317,7 @@ export class ControlMap {
     this.threads = this.shards + shards * shardWords;
     this.owners = this.threads + threadsMax * ThreadInfo.words;
     this.kinds = this.owners + (threadsMax + ownersMax) * OwnerRow.words;
-    this.monitors = this.kinds + limits.kindsMax * KindRow.words;
+    this.monitors = this.kinds + kindRows * KindRow.words;
     this.counters = this.monitors + shards * Monitor.words;
     this.words = this.counters + Counters.words + limits.countersMax * CounterRow.words;
   }

@@ -16,6 +16,9 @@ export const limits = {
   ownersMax: 1 << 20,
   /** Different kinds over a registry's life: kinds are type names, kept for good so that readers need no lock. */
   kindsMax: 1024,
+  /** Different names of counters over a registry's life. They are kept as kinds are, and leave these all their room: 320 B of
+   *  address space each. */
+  counterNamesMax: 1024,
   /** Stored bytes of one config. The undo journal of a shard must hold the pages of one value. */
   configBytesMax: 1 << 20,
   /** Value bytes of one shard: the undo journal addresses a word of them, and of the rows of their pages, with 28 bits. */

@@ -53,17 +53,17 @@ export class Owners {
   alive(slot: number, epoch: number): boolean {
     this.#check(slot);
     const over = this.clock.isOver(this.#words, this.expiryAt(slot));
-    return this.#isTenant(slot, epoch) && !over;
+    return this.isTenant(slot, epoch) && !over;
   }
 
   #check(slot: number): void {
     if (slot >>> 0 >= this.#rows) throw corrupt(`owner ${slot}`);
   }
 
-  /** The same, its deadline apart. `thread` and `threadEpoch` are read before the epoch is compared: they are written only
+  /** Whether that tenancy lives, its deadline apart. `thread` and `threadEpoch` are read before the epoch is compared: they are written only
    *  while the epoch is another, and it never returns, so they belong to this tenancy. (`epoch` is known from a record or a row
    *  that was published after them.) */
-  #isTenant(slot: number, epoch: number): boolean {
+  isTenant(slot: number, epoch: number): boolean {
     const words = this.#words;
     const row = this.#map.owners + slot * OwnerRow.words;
     const thread = loadFirst(words, row + OwnerRow.thread);
@@ -87,7 +87,7 @@ export class Owners {
   livesOn(slot: number, epoch: number): boolean {
     this.#check(slot);
     for (let retries = 0; retries < limits.readRetriesMax; retries++) {
-      if (!this.#isTenant(slot, epoch)) return false;
+      if (!this.isTenant(slot, epoch)) return false;
       const expiry = loadFirst(this.#words, this.expiryAt(slot));
       if (expiry === 0 || !hasPassed(expiry, this.clock.time())) return true;
       if (Atomics.compareExchange(this.#words, this.expiryAt(slot), expiry, sealed(expiry)) !== expiry) continue;

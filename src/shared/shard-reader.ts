@@ -245,7 +245,8 @@ export class ShardReader {
   }
 
   /**
-   * What a record holds: of some moment during the call.
+   * What a record holds: of some moment during the call. Deadlines apart: who uses it asks for them, as a renewal that comes late
+   * changes no version.
    * @returns undefined when that is nothing of the kind, or of a dead owner
    */
   entryAt(id: number, kind: number): RawEntry | undefined {
@@ -257,7 +258,7 @@ export class ShardReader {
       if ((version & Version.live) === 0) return undefined;
       const isWanted =
         records[at + Record.meta] >>> 8 === kind &&
-        this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch]);
+        this.#owners.isTenant(records[at + Record.owner], records[at + Record.ownerEpoch]);
       const entry = isWanted ? this.#rawEntry(id, at, version) : undefined;
       if (!this.#isStill(version, at, wraps)) continue;
       if (isWanted && entry === undefined) throw corrupt(`name or value of record ${id}`);
@@ -273,9 +274,11 @@ export class ShardReader {
     const text = block === 0 ? undefined : readValue(this.memory, block);
     const name = this.#name(at);
     if ((block !== 0 && text === undefined) || name === undefined) return undefined;
+    const expiryAt = deadlineAt(at, version);
     return {
       record,
       version,
+      expiryAt: records[expiryAt] === 0 ? 0 : expiryAt,
       born: records[at + Record.born],
       kind: records[at + Record.meta] >>> 8,
       name,
@@ -308,14 +311,22 @@ export class ShardReader {
     throw corrupt(`record ${id} changes without end`);
   }
 
-  /** The deadline of the registration that began with version `born` (0: none), also after its end; undefined when the record is another's
-   *  by now. A free record keeps the deadline of whom it was last: a later one than asked for, if that came and went meanwhile. */
-  deadlineOf(id: number, born: number): number | undefined {
+  /** The last deadline of the registration that began with version `born` (0: none), also after its end; undefined when the record
+   *  is another's by now. A free record keeps those of whom it was last, one for each set: of these the later. */
+  lastDeadlineOf(id: number, born: number): number | undefined {
     const at = this.memory.recordAt(id);
     const { records } = this.memory;
-    const expiry = loadFirst(records, at + Record.expiry);
-    const isFree = (loadAfter(records, at + Record.version) & Version.live) === 0;
-    return isFree || records[at + Record.born] === born ? expiry : undefined;
+    const one = loadFirst(records, at + Record.expiry);
+    const other = loadFirst(records, at + Record.expiry + 1);
+    const version = loadAfter(records, at + Record.version);
+    if ((version & Version.live) === 0) return ((one - other) | 0) > 0 ? one : other;
+    return records[at + Record.born] === born ? (version & Version.set ? other : one) : undefined;
+  }
+
+  /** Where the deadline of what a record holds now lies. */
+  deadlineOf(id: number): number {
+    const at = this.memory.recordAt(id);
+    return deadlineAt(at, loadFirst(this.memory.records, at + Record.version));
   }
 
   /** How many entries of a kind (0: of every kind but our own) live; each is judged at its own moment. */
@@ -358,6 +369,8 @@ export class ShardReader {
 export interface RawEntry {
   readonly record: number;
   readonly version: number;
+  /** Where its deadline lies among the records' words; 0: it has none. */
+  readonly expiryAt: number;
   /** The first version of the registration. */
   readonly born: number;
   readonly kind: number;

@@ -28,11 +28,12 @@ export interface ViewIndex {
  * is repaired. What it logged and did not commit costs a look.
  *
  * Deaths are no changes of records: who uses a view asks whether owners live. (Those of the dead are no longer told of when
- * their record is read; they never live again.)
+ * their record is read; they never live again.) Nor are the passing of a deadline and its renewal, which may come late: what is
+ * over is told of until it is swept, and who uses a view asks for deadlines at the moment of the use.
  */
 export class ShardView {
   readonly #shard: Shard;
-  readonly #reader: ShardReader;
+  readonly reader: ShardReader;
   readonly #kind: number;
   readonly #index: ViewIndex;
   /** The word that is compared with `seen`. */
@@ -43,7 +44,7 @@ export class ShardView {
 
   constructor(shard: Shard, reader: ShardReader, kind: number, index: ViewIndex) {
     this.#shard = shard;
-    this.#reader = reader;
+    this.reader = reader;
     this.#kind = kind;
     this.#index = index;
     this.sequenceAt = reader.changeSequenceAt;
@@ -74,7 +75,7 @@ export class ShardView {
 
   /** Reads the records that changed again. @returns false when the log does not reach back so far */
   #readChanges(now: number): boolean {
-    const { control, at } = this.#reader.memory;
+    const { control, at } = this.reader.memory;
     const first = this.seen >>> 1;
     const count = changesBetween(this.seen, now) + (now & 1);
     if (count > limits.changesLogged) return false;
@@ -86,16 +87,16 @@ export class ShardView {
   }
 
   #readRecord(id: number): void {
-    const entry = this.#reader.entryAt(id, this.#kind);
+    const entry = this.reader.entryAt(id, this.#kind);
     if (entry === undefined) this.#index.vacated(id);
     else this.#index.placed(entry);
   }
 
   #scan(): void {
     this.#index.cleared();
-    const used = this.#reader.memory.recordsUsed();
+    const used = this.reader.memory.recordsUsed();
     for (let id = 1; id < used; id++) {
-      const entry = this.#reader.entryAt(id, this.#kind);
+      const entry = this.reader.entryAt(id, this.#kind);
       if (entry !== undefined) this.#index.placed(entry);
     }
   }
@@ -112,6 +113,6 @@ export class ShardView {
   }
 
   #sequence(): number {
-    return loadAfter(this.#reader.memory.control, this.sequenceAt);
+    return loadAfter(this.reader.memory.control, this.sequenceAt);
   }
 }

@@ -17,6 +17,7 @@ const find = (name: string): Operation => ({ op: 'find', name });
 const isMine = (name: string): Operation => ({ op: 'isMine', name });
 const renewOwner: Operation = { op: 'renewOwner', ttl: 2 };
 const list: Operation = { op: 'list' };
+const view: Operation = { op: 'view' };
 const by = (thread: number, ...operations: Operation[]) => operations.map((operation) => ({ thread, operation }));
 
 export function expiryPrograms(a: string, b: string): readonly Program[] {
@@ -123,6 +124,36 @@ export function expiryPrograms(a: string, b: string): readonly Program[] {
         [update(a), find(a)],
         [find(a), tick, whereis(a)],
       ],
+      names: [a],
+    },
+    {
+      name: 'the clock moves on | view twice',
+      setup: [...registered, ...by(0, lasting(b, 'b')), ...by(1, view)],
+      threads: [[tick], [view, view]],
+      names: [a, b],
+    },
+    {
+      name: 'the clock moves on | an owner is over, view twice',
+      setup: [...owned, ...by(1, view)],
+      threads: [[tick], [view, view]],
+      names: [a],
+    },
+    {
+      name: 'renew | the clock moves on, view twice',
+      setup: [...registered, ...by(1, view)],
+      threads: [[renew(a)], [tick, view, view]],
+      names: [a],
+    },
+    {
+      name: 'an owner renews | the clock moves on, view twice',
+      setup: owned,
+      threads: [[renewOwner], [tick, view, view]],
+      names: [a],
+    },
+    {
+      name: 'update | the clock moves on, view twice',
+      setup: [...registered, ...by(1, view)],
+      threads: [[update(a)], [view, tick, view]],
       names: [a],
     },
     {

@@ -29,6 +29,7 @@ const stepped = [
   'engine/answer.ts',
   'engine/entry.ts',
   'engine/kind-index.ts',
+  'engine/mortality.ts',
   'engine/resolver.ts',
 ];
 

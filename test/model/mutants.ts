@@ -356,9 +356,8 @@ export const mutants: readonly Mutant[] = [
     name: 'a replaced entry keeps the first version of the one before',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'a dead owner is replaced, and the new registration updates itself',
-    find: '    records[at + Record.born] = version;\n    records[deadlineAt(at, version)] = this.#deadline(ttl);\n    records[at + Record.value + set] = block;',
-    replace:
-      '    records[deadlineAt(at, version)] = this.#deadline(ttl);\n    records[at + Record.value + set] = block;',
+    find: '    records[at + Record.born] = version;\n    records[deadlineAt(at, version)] = this.#deadline(ttl);',
+    replace: '    records[deadlineAt(at, version)] = this.#deadline(ttl);',
   },
   {
     name: 'a spare block is taken unjournaled',
@@ -617,6 +616,41 @@ export const mutants: readonly Mutant[] = [
     caughtBy: 'expiry: update, find | find, the clock moves on, whereis',
     find: 'const over = this.#owners.clock.isOver(records, deadlineAt(at, version));',
     replace: 'const over = this.#owners.clock.isOver(records, deadlineAt(at, ~version));',
+  },
+  {
+    name: 'a view shows what has expired',
+    file: 'engine/kind-index.ts',
+    caughtBy: 'expiry: the clock moves on | view twice',
+    find: 'if (expiryAt !== undefined && grounds.mortality.isPast(records, expiryAt)) continue;',
+    replace: '',
+  },
+  {
+    name: 'a view shows what the owners have whose time is over',
+    file: 'engine/kind-index.ts',
+    caughtBy: 'expiry: the clock moves on | an owner is over, view twice',
+    find: 'if (!owner.lives(control) || grounds.mortality.isOver(owner, control)) continue;',
+    replace: 'if (!owner.lives(control)) continue;',
+  },
+  {
+    name: 'an answer outlives its deadlines',
+    file: 'engine/answer.ts',
+    caughtBy: 'expiry: the clock moves on | view twice',
+    find: 'if (!this.#mortality.isAsNow()) return false;',
+    replace: '',
+  },
+  {
+    name: 'an answer does not rest on what it leaves out, which may be renewed late',
+    file: 'engine/mortality.ts',
+    caughtBy: 'expiry: renew | the clock moves on, view twice',
+    find: 'this.#deadlines.push({ words, at, passed });',
+    replace: 'if (!passed) this.#deadlines.push({ words, at, passed });',
+  },
+  {
+    name: 'a view forgets an owner whose time is over, and may be renewed late',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'expiry: an owner renews | the clock moves on, view twice',
+    find: 'this.#owners.isTenant(records[at + Record.owner], records[at + Record.ownerEpoch]);\n      const entry',
+    replace: 'this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch]);\n      const entry',
   },
   {
     name: 'a renewal does not look whether the registration is its own',

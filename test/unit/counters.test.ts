@@ -141,6 +141,33 @@ test('who is about to count for an owner whose time is over does not count for a
   assert.is(registry.counters.sum('others'), 0);
 });
 
+test('COUNTERS_FULL: 1,024 names, which leave the kinds all their room, and the other way round', async () => {
+  await using registry = await Registry.open({ shards: 1 });
+  await using attached = Registry.attach(registry.handle);
+  const table = new Table(registry.handle);
+  for (let n = 0; n < limits.counterNamesMax; n++) {
+    table.kinds.internReserved(`counter:${n}`);
+    registry.register(`kind ${n}`, 'x');
+  }
+  for (const each of [registry, attached]) {
+    assert.is(
+      codeOf(() => each.counter('one more')),
+      'COUNTERS_FULL',
+    );
+    assert.is(
+      codeOf(() => each.register('one more', 'x')),
+      'KINDS_FULL',
+    );
+    each.counter('7').increment();
+    assert.is(each.counters.names().length, limits.counterNamesMax);
+    assert.ok(each.has(`kind ${limits.kindsMax - 1}`, 'x'));
+  }
+  assert.is(registry.counters.sum('7'), 2);
+  registry.groups.join('g');
+  assert.equal([registry.insight.figures().names, registry.groups.members('g').length], [limits.kindsMax, 1]);
+  table.detach();
+});
+
 test('counters at their limits: exact to 2^53, exact as bigint to 2^63, then they wrap', async () => {
   await using registry = await Registry.open();
   const counter = registry.counter('big');

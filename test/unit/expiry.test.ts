@@ -7,6 +7,7 @@ import { Header } from '../../src/shared/layout.ts';
 import { limits } from '../../src/shared/limits.ts';
 import { audit, total } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
+import { LockHolder } from '../support/lock-holder.ts';
 import { Thread } from '../support/threads.ts';
 import { until } from '../support/waiting.ts';
 
@@ -155,6 +156,39 @@ test('a deadline of an update is not seen before its commit, nor if that never c
   assert.is(other.whereis(kind, 'name')?.config, 1);
   registry.registerOrUpdate(kind, 'name', { config: 2, ttlMs: 1 });
   await until('it is over', () => !other.has(kind, 'name'));
+});
+
+test('groups, bindings and figures leave out what is over, from that moment on', async () => {
+  await using registry = await Registry.open({ shards: 1 });
+  await using other = Registry.attach(registry.handle);
+  const owner = registry.owner({ ttlMs: hour });
+  const [server, transport] = [
+    registry.register('server', 'brief', { ttlMs: hour }),
+    registry.register('transport', 'brief', { ttlMs: hour, config: { server_id: 'lasting' } }),
+  ];
+  registry.register('server', 'lasting');
+  registry.groups.join('names', { kind: 'server', id: 'brief' });
+  registry.groups.join('owners', { owner });
+  const seen = ({ groups, bindings, insight }: Registry) => [
+    groups.members('mcp_all_servers').length,
+    groups.members('mcp_all_transports').length,
+    groups.members('names').length,
+    groups.members('owners').length,
+    bindings.transportsOf('lasting').length,
+    insight.figures().names,
+  ];
+  const same = (counts: number[], when: string) => {
+    for (let n = 0; n < 3; n++) for (const each of [registry, other]) assert.equal(seen(each), counts, when);
+  };
+  same([2, 1, 1, 1, 1, 3], 'all stand');
+  server.renew(300);
+  transport.renew(300);
+  owner.renew(300);
+  await using holder = await LockHolder.start(registry.handle);
+  await holder.hold({ shards: [0] }); // nothing is swept: it is the clock that they go by
+  await until('they are over', () => !owner.alive && !server.active && !transport.active);
+  same([1, 0, 0, 0, 0, 1], 'they are over');
+  await holder.release();
 });
 
 test('a coordinator that ends in a sweep leaves no deadline forgotten', async () => {
