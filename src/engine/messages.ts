@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { RegistryError } from '../shared/errors.ts';
+import { isCorrupt, RegistryError } from '../shared/errors.ts';
 import type { ReceivingEnd } from '../shared/lanes.ts';
 import { limits } from '../shared/limits.ts';
 import { RecordType } from '../shared/mailbox.ts';
@@ -357,7 +357,14 @@ export class Messages {
 
   #deliver(end: ReceivingEnd, ring: RingReader): void {
     const { type, slot, epoch, call } = ring;
-    const value = readBody(ring.bytes, ring.bodyAt, ring.length, type >>> RecordType.encodingShift);
+    let value: unknown;
+    try {
+      value = readBody(ring.bytes, ring.bodyAt, ring.length, type >>> RecordType.encodingShift);
+    } catch (error) {
+      if (isCorrupt(error)) throw error;
+      this.#lose(end, ring, error as RegistryError);
+      return;
+    }
     switch (type & RecordType.mask) {
       case RecordType.message: {
         const receiver = this.#receivers.of(slot, epoch)?.message;
@@ -380,6 +387,16 @@ export class Messages {
       case RecordType.cancel:
         this.#services.cancel(end, call);
     }
+  }
+
+  /** One record that cannot be read: whoever waits for it is told, and the others go on. */
+  #lose(end: ReceivingEnd, { type, slot, epoch, call }: RingReader, error: RegistryError): void {
+    const is = type & RecordType.mask;
+    if (is === RecordType.message) {
+      const receiver = this.#receivers.of(slot, epoch)?.message;
+      if (receiver !== undefined) tell(receiver, error);
+    } else if (is === RecordType.call) this.#services.refuse(end, call, error);
+    else if (this.#isForThisThread(slot, epoch)) this.#calls.reject(call, error); // its reply, or failure
   }
 
   #isForThisThread(slot: number, epoch: number): boolean {
