@@ -294,6 +294,24 @@ test('messages of one sender keep their order; urgent ones overtake', async () =
   assert.equal(received, [...urgent, ...Array.from({ length: 500 }, (_, n) => n)]);
 });
 
+for (const urgent of [false, true]) {
+  test(`messages without end leave the event loop its turns${urgent ? ': urgent ones' : ''}`, async () => {
+    await using registry = await Registry.open();
+    let count = 0;
+    let turned = false;
+    const receiver = registry.messages.receive(() => {
+      // Far more than one turn delivers: nothing else ends this.
+      if (turned || ++count > 100 * limits.drainTurnMessages) receiver.close();
+      else registry.messages.route('server', 'x', count, { urgent });
+    });
+    registry.register('server', 'x');
+    registry.messages.route('server', 'x', 0, { urgent });
+    await until('the first arrives', () => count > 0);
+    turned = true;
+    assert.ok(count <= 100 * limits.drainTurnMessages, 'the event loop was blocked');
+  });
+}
+
 test('a handler that throws hurts nobody else, and is told of', async () => {
   await using registry = await Registry.open();
   const errors: string[] = [];
