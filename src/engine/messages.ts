@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { isCorrupt, RegistryError } from '../shared/errors.ts';
+import { attempt } from '../shared/foreign.ts';
 import type { ReceivingEnd } from '../shared/lanes.ts';
 import { limits } from '../shared/limits.ts';
 import { RecordType } from '../shared/mailbox.ts';
@@ -394,7 +395,7 @@ export class Messages {
     const is = type & RecordType.mask;
     if (is === RecordType.message) {
       const receiver = this.#receivers.of(slot, epoch)?.message;
-      if (receiver !== undefined) tell(receiver, error);
+      if (receiver !== undefined) void tell(receiver, error);
     } else if (is === RecordType.call) this.#services.refuse(end, call, error);
     else if (this.#isForThisThread(slot, epoch)) this.#calls.reject(call, error); // its reply, or failure
   }
@@ -441,16 +442,16 @@ const describe = ({ slot, epoch }: Address, kind?: string, id = ''): string =>
 function handle(receiver: Receiver, message: unknown, context: MessageContext): void {
   try {
     const result = (receiver.handler as MessageHandler)(message, context) as Promise<unknown> | undefined;
-    if (typeof result?.then === 'function') Promise.resolve(result).catch((error) => tell(receiver, error));
+    if (typeof result?.then === 'function') Promise.resolve(result).catch((error) => void tell(receiver, error));
   } catch (error) {
-    tell(receiver, error);
+    void tell(receiver, error);
   }
 }
 
-function tell(receiver: Receiver, error: unknown): void {
+async function tell(receiver: Receiver, error: unknown): Promise<void> {
   try {
-    receiver.onError(error);
+    await receiver.onError(error); // what it returns may be a promise, whatever its type says
   } catch (another) {
-    process.emitWarning(`onError failed: ${another}`, 'RollcallWarning');
+    process.emitWarning(`onError failed: ${attempt(() => String(another), 'for no reason given')}`, 'RollcallWarning');
   }
 }

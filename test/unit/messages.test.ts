@@ -330,6 +330,28 @@ test('a handler that throws hurts nobody else, and is told of', async () => {
   assert.equal(errors, ['at once', 'later']);
 });
 
+test('what an onError throws, at once or later, becomes a warning', async () => {
+  await using registry = await Registry.open();
+  const warnings: string[] = [];
+  const onWarning = ({ message }: Error) => warnings.push(message);
+  process.on('warning', onWarning);
+  try {
+    for (const onError of [() => assert.unreachable('at once'), () => Promise.reject(new Error('later'))]) {
+      const owner = registry.owner();
+      const handler = () => {
+        throw new Error('of the handler');
+      };
+      registry.messages.receive(handler, { owner, onError }).unref();
+      registry.messages.routeTo(owner, 1);
+    }
+    await until('both are told', () => warnings.length === 2);
+  } finally {
+    process.off('warning', onWarning);
+  }
+  assert.match(warnings[0], 'at once');
+  assert.match(warnings[1], 'later');
+});
+
 test('a full lane is told to the sender; who waits gets through in its turn', async () => {
   await using registry = await Registry.open({ messageBytesMax: 1_000 });
   await using thread = await Thread.start(registry.handle);
