@@ -127,6 +127,6 @@ function clone(value: unknown): Buffer {
   throw new RegistryError(
     'INVALID_MESSAGE',
     `a message cannot be cloned (${why}): send data, not functions, ports, shared memory or other live objects`,
-    { cause },
+    cause === undefined ? undefined : { cause },
   );
 }
