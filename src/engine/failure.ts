@@ -1,4 +1,5 @@
 import { RegistryError } from '../shared/errors.ts';
+import { attempt } from '../shared/foreign.ts';
 import { Body } from '../shared/message-body.ts';
 
 /** What a handler in another thread threw: its message, name, code and stack. An `Error` of another class cannot cross threads. */
@@ -14,8 +15,9 @@ export class RemoteError extends Error {
   }
 }
 
-/** As it crosses: text for errors, anything else as it is. */
+/** As it crosses: text for errors, anything else as it is. A code alone when there is room for no more. */
 type Failure =
+  | RegistryError['code']
   | { readonly kind: 'registry'; readonly code: RegistryError['code']; readonly message: string }
   | {
       readonly kind: 'error';
@@ -26,44 +28,72 @@ type Failure =
     }
   | { readonly kind: 'value'; readonly value: unknown };
 
-/** What was thrown, ready to be sent. Always small enough, and always something that can be cloned. */
+/** What was thrown, ready to be sent. Always small enough, and always something that can be cloned. Never throws. */
 export function failureBody(thrown: unknown, bytesMax: number): Body {
-  for (const attempt of [describe(thrown), describeBriefly(thrown)]) {
-    try {
-      const body = new Body(attempt);
-      if (body.byteLength <= bytesMax) return body;
-    } catch {} // it cannot be cloned
-  }
-  return new Body(undefined);
+  const isError = attempt(() => thrown instanceof Error, false);
+  return (
+    fitting(isError ? describe(thrown as Error) : { kind: 'value', value: thrown }, bytesMax) ??
+    fitted(isError ? describeBriefly(thrown as Error) : { ...unknownError, message: typeof thrown }, bytesMax) ??
+    nothing
+  );
 }
 
-function describe(thrown: unknown): Failure {
-  if (!(thrown instanceof Error)) return { kind: 'value', value: thrown };
-  const { name, message, stack, code } = thrown as Error & { code?: unknown };
-  const described = { kind: 'error', name: String(name), message: String(message) } as const;
+/** A refusal of ours, ready to be sent: as much of it as is small enough. */
+export const refusalBody = ({ code, message }: RegistryError, bytesMax: number): Body =>
+  fitted({ kind: 'registry', code, message }, bytesMax) ?? fitting(code, bytesMax) ?? nothing;
+
+const nothing = new Body(undefined);
+
+/** It, if it is small enough and can be cloned. */
+function fitting(failure: Failure, bytesMax: number): Body | undefined {
+  const body = attempt(() => new Body(failure), undefined);
+  return body !== undefined && body.byteLength <= bytesMax ? body : undefined;
+}
+
+/** It, with as much of its message as is small enough. */
+function fitted(failure: Extract<Failure, { readonly message: string }>, bytesMax: number): Body | undefined {
+  const { message } = failure;
+  const over = new Body(failure).byteLength - bytesMax;
+  // Each character takes a byte or two, and two-byte ones may begin a byte later.
+  const length = over <= 0 ? message.length : message.length - over - 1;
+  return length < 0 ? undefined : fitting({ ...failure, message: message.slice(0, length) }, bytesMax);
+}
+
+const unknownError = { kind: 'error', name: 'Error' } as const;
+
+/** What is asked of an error may be getters that throw, or have no text. */
+const textOf = (look: () => unknown, otherwise = ''): string => attempt(() => String(look()), otherwise);
+
+const describeName = (error: Error) =>
+  ({
+    kind: 'error',
+    name: textOf(() => error.name, 'Error'),
+    message: textOf(() => error.message),
+  }) as const;
+
+function describe(error: Error): Failure {
+  const stack = attempt(() => error.stack, undefined);
+  const code = attempt(() => (error as Error & { readonly code?: unknown }).code, undefined);
   return {
-    ...described,
-    ...(stack !== undefined && { stack: String(stack) }),
+    ...describeName(error),
+    ...(stack !== undefined && { stack: textOf(() => stack) }),
     ...(typeof code === 'string' && { code }),
   };
 }
 
 const BRIEF_CHARACTERS = 1_000;
 
-function describeBriefly(thrown: unknown): Failure {
-  const [name, message] = thrown instanceof Error ? [thrown.name, thrown.message] : ['Error', typeof thrown];
-  return { kind: 'error', name: String(name).slice(0, 100), message: String(message).slice(0, BRIEF_CHARACTERS) };
+function describeBriefly(error: Error) {
+  const { kind, name, message } = describeName(error);
+  return { kind, name: name.slice(0, 100), message: message.slice(0, BRIEF_CHARACTERS) };
 }
-
-/** A refusal of ours, ready to be sent. */
-export const refusalBody = ({ code, message }: RegistryError): Body =>
-  new Body({ kind: 'registry', code, message } satisfies Failure);
 
 /** What the caller is to be told. */
 export function thrownBy(failure: unknown): unknown {
   const told = failure as Failure | undefined;
   if (told === undefined)
     return new RemoteError('Error', 'the handler failed, and its error could not be sent', undefined, undefined);
+  if (typeof told === 'string') return new RegistryError(told, 'more does not fit messageBytesMax');
   if (told.kind === 'value') return told.value;
   if (told.kind === 'registry') return new RegistryError(told.code, told.message);
   return new RemoteError(told.name, told.message, told.code, told.stack);

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
-import { RegistryError } from '../shared/errors.ts';
+import { isCorrupt, RegistryError } from '../shared/errors.ts';
+import { attempt } from '../shared/foreign.ts';
 import type { ReceivingEnd } from '../shared/lanes.ts';
 import { limits } from '../shared/limits.ts';
 import { RecordType } from '../shared/mailbox.ts';
@@ -364,7 +365,14 @@ export class Messages {
 
   #deliver(end: ReceivingEnd, ring: RingReader): void {
     const { type, slot, epoch, call } = ring;
-    const value = readBody(ring.bytes, ring.bodyAt, ring.length, type >>> RecordType.encodingShift);
+    let value: unknown;
+    try {
+      value = readBody(ring.bytes, ring.bodyAt, ring.length, type >>> RecordType.encodingShift);
+    } catch (error) {
+      if (isCorrupt(error)) throw error;
+      this.#lose(end, ring, error as RegistryError);
+      return;
+    }
     switch (type & RecordType.mask) {
       case RecordType.message: {
         const receiver = this.#receivers.of(slot, epoch)?.message;
@@ -387,6 +395,16 @@ export class Messages {
       case RecordType.cancel:
         this.#services.cancel(end, call);
     }
+  }
+
+  /** One record that cannot be read: whoever waits for it is told, and the others go on. */
+  #lose(end: ReceivingEnd, { type, slot, epoch, call }: RingReader, error: RegistryError): void {
+    const is = type & RecordType.mask;
+    if (is === RecordType.message) {
+      const receiver = this.#receivers.of(slot, epoch)?.message;
+      if (receiver !== undefined) void tell(receiver, error);
+    } else if (is === RecordType.call) this.#services.refuse(end, call, error);
+    else if (this.#isForThisThread(slot, epoch)) this.#calls.reject(call, error); // its reply, or failure
   }
 
   #isForThisThread(slot: number, epoch: number): boolean {
@@ -431,16 +449,16 @@ const describe = ({ slot, epoch }: Address, kind?: string, id = ''): string =>
 function handle(receiver: Receiver, message: unknown, context: MessageContext): void {
   try {
     const result = (receiver.handler as MessageHandler)(message, context) as Promise<unknown> | undefined;
-    if (typeof result?.then === 'function') Promise.resolve(result).catch((error) => tell(receiver, error));
+    if (typeof result?.then === 'function') Promise.resolve(result).catch((error) => void tell(receiver, error));
   } catch (error) {
-    tell(receiver, error);
+    void tell(receiver, error);
   }
 }
 
-function tell(receiver: Receiver, error: unknown): void {
+async function tell(receiver: Receiver, error: unknown): Promise<void> {
   try {
-    receiver.onError(error);
+    await receiver.onError(error); // what it returns may be a promise, whatever its type says
   } catch (another) {
-    process.emitWarning(`onError failed: ${another}`, 'RollcallWarning');
+    process.emitWarning(`onError failed: ${attempt(() => String(another), 'for no reason given')}`, 'RollcallWarning');
   }
 }

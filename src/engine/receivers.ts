@@ -23,7 +23,7 @@ export interface ReceiveOptions {
   readonly owner?: Owner | undefined;
   /** Ends it when it aborts. */
   readonly signal?: AbortSignal | undefined;
-  /** Told what a handler of messages throws; by default it becomes a process warning. (What a handler of calls throws goes to
+  /** Told what a handler of messages throws, and of a message that cannot be read (`INVALID_MESSAGE`); by default it becomes a process warning. (What a handler of calls throws goes to
    *  the caller.) */
   readonly onError?: ((error: unknown) => void) | undefined;
 }

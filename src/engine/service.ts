@@ -56,32 +56,35 @@ export class Services {
   serve(end: ReceivingEnd, call: number, handler: CallHandler, request: unknown, from: OwnerInfo): void {
     const service = new Service(from);
     let result: unknown;
+    let later: boolean;
     try {
       result = handler(request, service);
+      later = typeof (result as Promise<unknown> | undefined)?.then === 'function'; // which may be a getter that throws
     } catch (error) {
       this.#fail(end, call, error);
       return;
     }
-    if (typeof (result as Promise<unknown> | undefined)?.then !== 'function') {
-      this.#reply(end, call, result);
-      return;
-    }
+    if (later) void this.#replyLater(end, call, service, result);
+    else this.#reply(end, call, result);
+  }
+
+  async #replyLater(end: ReceivingEnd, call: number, service: Service, result: unknown): Promise<void> {
     const calls = this.#underWay.get(end) ?? new Map<number, Service>();
     this.#underWay.set(end, calls.set(call, service));
     const over = () => {
       calls.delete(call);
       if (calls.size === 0 && this.#underWay.get(end) === calls) this.#underWay.delete(end);
     };
-    Promise.resolve(result).then(
-      (reply) => {
-        over();
-        this.#reply(end, call, reply);
-      },
-      (error) => {
-        over();
-        this.#fail(end, call, error);
-      },
-    );
+    let reply: unknown;
+    try {
+      reply = await result;
+    } catch (error) {
+      over();
+      this.#fail(end, call, error);
+      return;
+    }
+    over();
+    this.#reply(end, call, reply);
   }
 
   /** The caller waits no more. */
@@ -119,7 +122,7 @@ export class Services {
 
   /** Tells the caller of an error of ours. */
   refuse(end: ReceivingEnd, call: number, error: RegistryError): void {
-    this.#send(end, RecordType.failure, call, refusalBody(error));
+    this.#send(end, RecordType.failure, call, refusalBody(error, this.#messageBytesMax));
   }
 
   /** Replies are not refused for want of room: the caller waits for them, and has asked for no more than it may. */

@@ -20,6 +20,16 @@ export const RecordType = {
 /** Told each record that arrived, while its bytes stand. */
 export type Deliver = (from: ReceivingEnd, ring: RingReader) => void;
 
+/** What `drain` does it with, and how far it has come. */
+interface Turn {
+  readonly deliver: Deliver;
+  readonly onCorrupt: (error: unknown) => void;
+  readonly goOn: (delivered: number) => boolean;
+  delivered: number;
+  /** There is no time for another slice. */
+  over: boolean;
+}
+
 /** A thread's sending and receiving: its ends of all lanes, and its bell. */
 export class Mailbox {
   readonly messageBytesMax: number;
@@ -126,59 +136,75 @@ export class Mailbox {
   /**
    * Delivers what has arrived: urgent records of all lanes first, and again after each slice of the others.
    * @param onCorrupt told of a lane that cannot be read; it is left alone from then on
-   * @param goOn asked after each slice, with how many were delivered, whether there is time for another
+   * @param goOn asked after each slice, urgent or not, with how many were delivered, whether there is time for another
    * @returns how many were delivered
    */
   drain(deliver: Deliver, onCorrupt: (error: unknown) => void, goOn: (delivered: number) => boolean): number {
     this.#welcome();
-    for (let delivered = 0; ; ) {
+    const turn: Turn = { deliver, onCorrupt, goOn, delivered: 0, over: false };
+    for (let before = -1; before !== turn.delivered && !turn.over; ) {
+      before = turn.delivered;
       const ends = this.#receiving;
-      let slice = this.#drainUrgent(deliver, onCorrupt);
-      for (const [n, end] of ends.entries()) {
-        const count = this.#drainNormal(end, deliver, onCorrupt);
-        if (count === 0) continue;
-        slice += count + this.#drainUrgent(deliver, onCorrupt);
-        if (goOn(delivered + slice)) continue;
-        // The next turn begins with those that had none in this one.
-        if (ends === this.#receiving) this.#receiving = [...ends.slice(n + 1), ...ends.slice(0, n + 1)];
-        return delivered + slice;
+      this.#drainAllUrgent(turn);
+      for (const end of ends) {
+        if (turn.over) break;
+        if (this.#drainNormal(end, turn)) this.#drainAllUrgent(turn);
       }
-      if (slice === 0) return delivered;
-      delivered += slice;
+    }
+    return turn.delivered;
+  }
+
+  #drainAllUrgent(turn: Turn): void {
+    for (const end of this.#receiving) {
+      if (turn.over) return;
+      this.#drainUrgent(end, turn);
     }
   }
 
-  #drainUrgent(deliver: Deliver, onCorrupt: (error: unknown) => void): number {
-    let count = 0;
-    for (const end of this.#receiving) count += this.#deliver(end, end.urgent, deliver, onCorrupt);
-    return count;
+  /** What a lane has of urgent records now, and nothing later: no more than its ring takes. It is looked at anew, as what the turn
+   *  before saw and left is not all. */
+  #drainUrgent(end: ReceivingEnd, turn: Turn): void {
+    end.urgent.lookAgain();
+    while (this.#deliver(end, end.urgent, turn) && !turn.over);
   }
 
   /** A slice of what is not urgent. What its sender sent before, and is urgent, comes first: who has seen the tail of the one ring
-   *  sees the tail that the other had then. So a slice is of what was seen before that look, and of nothing later. */
-  #drainNormal(end: ReceivingEnd, deliver: Deliver, onCorrupt: (error: unknown) => void): number {
-    if (!end.normal.look()) return 0;
-    return this.#deliver(end, end.urgent, deliver, onCorrupt) + this.#deliver(end, end.normal, deliver, onCorrupt);
+   *  sees the tail that the other had then. So a slice is of what was seen before that look, and of nothing later.
+   *  @returns whether it had any */
+  #drainNormal(end: ReceivingEnd, turn: Turn): boolean {
+    if (!end.normal.look()) return false;
+    this.#drainUrgent(end, turn);
+    return !turn.over && this.#deliver(end, end.normal, turn);
   }
 
-  /** Delivers a slice of one ring, or all that is urgent, and gives its bytes back. */
-  #deliver(end: ReceivingEnd, reader: RingReader, deliver: Deliver, onCorrupt: (error: unknown) => void): number {
-    const max = reader === end.urgent ? Number.POSITIVE_INFINITY : limits.drainSliceRecords;
+  /** Delivers a slice of what was seen of one ring, and gives its bytes back. @returns whether it had any */
+  #deliver(end: ReceivingEnd, reader: RingReader, turn: Turn): boolean {
+    const { deliver } = turn;
     let count = 0;
     try {
-      reader.look();
-      while (count < max && reader.next()) {
+      while (count < limits.drainSliceRecords && reader.next()) {
         count++;
         deliver(end, reader);
       }
     } catch (error) {
       if (!isCorrupt(error)) throw error;
+      turn.delivered += count;
       this.#receiving = this.#receiving.filter((other) => other !== end);
-      onCorrupt(error);
-      return count;
+      turn.onCorrupt(error);
+      return false;
     }
-    if (count > 0 && reader.release()) ring(this.#control, this.#lanes.bellAt(end.slot));
-    return count;
+    if (count === 0) return false;
+    if (reader.release()) ring(this.#control, this.#lanes.bellAt(end.slot));
+    turn.delivered += count;
+    turn.over = !turn.goOn(turn.delivered);
+    if (turn.over) this.#beginAfter(end);
+    return true;
+  }
+
+  /** The next turn begins with those that had none in this one. */
+  #beginAfter(end: ReceivingEnd): void {
+    const next = this.#receiving.indexOf(end) + 1;
+    this.#receiving = [...this.#receiving.slice(next), ...this.#receiving.slice(0, next)];
   }
 
   #welcome(): void {

@@ -1,5 +1,7 @@
 import { deserialize, serialize } from 'node:v8';
 import { corrupt, RegistryError } from './errors.ts';
+import { attempt } from './foreign.ts';
+import { leftOut } from './left-out.ts';
 
 /** Node's own fast paths below `write` and `toString`, in it since its first versions but not in its type declarations. */
 interface RawText {
@@ -87,7 +89,8 @@ const copyBytes = Buffer.prototype.copy as (
   to: number,
 ) => number;
 
-/** Reads a value back, of its own: nothing of it stays shared. @throws {RegistryError} `CORRUPT` */
+/** Reads a value back, of its own: nothing of it stays shared. @throws {RegistryError} `CORRUPT`; `INVALID_MESSAGE` when this thread
+ *  cannot make that one value: it is nested too deep for its stack, say */
 export function readBody(bytes: Buffer<SharedArrayBuffer>, at: number, byteLength: number, encoding: number): unknown {
   switch (encoding) {
     case Encoding.latin1:
@@ -101,8 +104,9 @@ export function readBody(bytes: Buffer<SharedArrayBuffer>, at: number, byteLengt
     case Encoding.clone:
       try {
         return deserialize(copyForClone(bytes, at, byteLength));
-      } catch (error) {
-        throw corrupt(`a message that cannot be read: ${(error as Error).message}`);
+      } catch (cause) {
+        const why = attempt(() => (cause as Error).message, 'no reason given');
+        throw new RegistryError('INVALID_MESSAGE', `a message cannot be read by its receiver (${why})`, { cause });
       }
     default:
       throw corrupt(`a message of encoding ${encoding}`);
@@ -130,14 +134,20 @@ const isBytes = (value: unknown): value is Uint8Array =>
   value instanceof Uint8Array && (value.constructor === Uint8Array || value.constructor === Buffer);
 
 function clone(value: unknown): Buffer {
+  let cause: unknown;
+  let why: string;
   try {
-    return serialize(value);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new RegistryError(
-      'INVALID_MESSAGE',
-      `a message cannot be cloned (${why}): send data, not functions, ports, shared memory or other live objects`,
-      { cause },
-    );
+    const bytes = serialize(value);
+    const lost = leftOut(value, bytes);
+    if (lost === undefined) return bytes;
+    why = `${lost.constructor.name} is left out`;
+  } catch (error) {
+    cause = error;
+    why = attempt(() => (error instanceof Error ? `${error.message}` : String(error)), 'its own code failed');
   }
+  throw new RegistryError(
+    'INVALID_MESSAGE',
+    `a message cannot be cloned (${why}): send data, not functions, ports, shared memory or other live objects`,
+    cause === undefined ? undefined : { cause },
+  );
 }

@@ -165,6 +165,11 @@ export class RingReader {
     return this.#head !== this.#tail;
   }
 
+  /** The same also when not all that was seen is read. */
+  lookAgain(): void {
+    this.#tail = Atomics.load(this.#words, this.#at + Ring.tail);
+  }
+
   /** Goes on to the next record that `look` has seen. It is not met again, also when what is done with it throws.
    *  @returns false when there is none. @throws {RegistryError} `CORRUPT` */
   next(): boolean {

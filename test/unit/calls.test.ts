@@ -77,6 +77,61 @@ test('what a handler throws is thrown by the call', async () => {
   assert.ok((await failing('error too large')).message.startsWith('xxx'));
 });
 
+test('whatever a handler returns or throws, its caller is told', async () => {
+  await using registry = await Registry.open();
+  const fail = () => {
+    throw new Error('of a getter');
+  };
+  const getter = (key: string) => Object.defineProperty(new Error('x'), key, { get: fail });
+  const throwers: Record<string, unknown> = {
+    message: Object.assign(new Error(), { message: Object.create(null) }),
+    name: getter('name'),
+    code: getter('code'),
+    stack: getter('stack'),
+    proxy: new Proxy({}, { getPrototypeOf: fail }),
+  };
+  const returned: Record<string, unknown> = {
+    thenable: Object.defineProperty({}, 'then', { get: fail }),
+    constructor: Object.defineProperty(Promise.resolve(1), 'constructor', { get: fail }),
+    getter: {
+      get value(): unknown {
+        throw throwers.proxy;
+      },
+    },
+  };
+  registry.messages
+    .serve((what) => {
+      const [how, key] = what as [string, string];
+      if (how === 'rejects') return Promise.reject(throwers[key]);
+      if (how === 'throws') throw throwers[key];
+      return returned[key];
+    })
+    .unref();
+  registry.register('server', 'x');
+  const ask = (how: string, key: string) => failure(registry.messages.call('server', 'x', [how, key]));
+  for (const key of Object.keys(throwers)) {
+    for (const how of ['throws', 'rejects']) assert.instance(await ask(how, key), RemoteError, `${how} ${key}`);
+  }
+  for (const key of ['thenable', 'constructor']) assert.is((await ask('returns', key)).message, 'of a getter');
+  assert.is(((await ask('returns', 'getter')) as RegistryError).code, 'INVALID_MESSAGE');
+});
+
+test('a refusal is cut to what a message may take, and holds up no later reply', async () => {
+  for (const messageBytesMax of [4, 24, 64, 100, 512]) {
+    await using registry = await Registry.open({ messageBytesMax });
+    registry.messages.serve((n) => [1, 'x'.repeat(1_000), () => {}][n as number]).unref();
+    registry.register('server', '漢'.repeat(20));
+    const call = (n: number) => registry.messages.call('server', '漢'.repeat(20), n);
+    const codes = ['MESSAGE_TOO_LARGE', 'INVALID_MESSAGE'];
+    for (const [n, code] of codes.entries()) {
+      const error = await failure(call(n + 1));
+      if (messageBytesMax >= 24) assert.is(error.code, code);
+      else assert.instance(error, RemoteError);
+      assert.is(await call(0), 1);
+    }
+  }
+});
+
 test('a call ends with its time, and the handler hears of it', async () => {
   await using registry = await Registry.open();
   await using thread = await Thread.start(registry.handle);

@@ -111,6 +111,64 @@ test('what cannot be cloned is refused, and sends nothing', async () => {
   assert.equal(received, ['last']);
 });
 
+/** The smallest. (Node's types know no `WebAssembly`.) */
+function wasmModule(): object {
+  type Modules = { readonly WebAssembly: { readonly Module: new (code: Uint8Array) => object } };
+  const { Module } = (globalThis as unknown as Modules).WebAssembly;
+  return new Module(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
+}
+
+test('what a clone would leave out is refused like what cannot be cloned', async () => {
+  await using registry = await Registry.open();
+  const received: unknown[] = [];
+  registry.messages.receive((message) => received.push(message)).unref();
+  registry.register('server', 'x');
+  const module = wasmModule();
+  const many = Array.from({ length: 1_000 }, (_, n) => ({ n }));
+  const url = new URL('http://localhost');
+  for (const value of [module, { module }, url, [...many, { in: url }], new Map([[1, new Headers()]]), new Blob([])]) {
+    assert.is(
+      codeOf(() => registry.messages.route('server', 'x', value)),
+      'INVALID_MESSAGE',
+    );
+  }
+  class Bare {
+    #hidden = 1;
+    get value(): number {
+      return this.#hidden;
+    }
+  }
+  const cycle: { self?: unknown; empty: object } = { empty: {} };
+  cycle.self = cycle;
+  const sparse: unknown[] = [];
+  sparse[2 ** 32 - 2] = {};
+  const fine = [{}, new Bare(), cycle, sparse, [new Map(), new Set(), new Date(0)]];
+  for (const value of fine) registry.messages.route('server', 'x', value);
+  await until('all arrive', () => received.length === fine.length);
+  deepStrictEqual(received, [{}, {}, cycle, sparse, fine[4]]);
+});
+
+test('a message that its receiver cannot read is lost alone, and told', async () => {
+  await using registry = await Registry.open();
+  const received: unknown[] = [];
+  const errors: unknown[] = [];
+  registry.messages.receive((message) => received.push(message), { onError: (error) => errors.push(error) }).unref();
+  registry.messages.serve(() => 'reply').unref();
+  registry.register('server', 'x');
+  const hidden = wasmModule();
+  // Too many objects for the sender to look at.
+  const value = [{ hidden }, ...Array.from({ length: 1_000 }, (_, n) => ({ n }))];
+  registry.messages.route('server', 'x', value);
+  registry.messages.route('server', 'x', 'next');
+  assert.is(await rejection(registry.messages.call('server', 'x', value)), 'INVALID_MESSAGE');
+  assert.is(await registry.messages.call('server', 'x', 1), 'reply');
+  assert.equal(received, ['next']);
+  assert.equal(
+    errors.map((error) => (error as RegistryError).code),
+    ['INVALID_MESSAGE'],
+  );
+});
+
 test('the size of a message is limited, and the limit itself fits', async () => {
   await using registry = await Registry.open({ messageBytesMax: 1_000 });
   const received: unknown[] = [];
@@ -236,6 +294,24 @@ test('messages of one sender keep their order; urgent ones overtake', async () =
   assert.equal(received, [...urgent, ...Array.from({ length: 500 }, (_, n) => n)]);
 });
 
+for (const urgent of [false, true]) {
+  test(`messages without end leave the event loop its turns${urgent ? ': urgent ones' : ''}`, async () => {
+    await using registry = await Registry.open();
+    let count = 0;
+    let turned = false;
+    const receiver = registry.messages.receive(() => {
+      // Far more than one turn delivers: nothing else ends this.
+      if (turned || ++count > 100 * limits.drainTurnMessages) receiver.close();
+      else registry.messages.route('server', 'x', count, { urgent });
+    });
+    registry.register('server', 'x');
+    registry.messages.route('server', 'x', 0, { urgent });
+    await until('the first arrives', () => count > 0);
+    turned = true;
+    assert.ok(count <= 100 * limits.drainTurnMessages, 'the event loop was blocked');
+  });
+}
+
 test('a handler that throws hurts nobody else, and is told of', async () => {
   await using registry = await Registry.open();
   const errors: string[] = [];
@@ -252,6 +328,28 @@ test('a handler that throws hurts nobody else, and is told of', async () => {
   await until('all arrive', () => received.length === 5 && errors.length === 2);
   assert.equal(received, [0, 1, 2, 3, 4]);
   assert.equal(errors, ['at once', 'later']);
+});
+
+test('what an onError throws, at once or later, becomes a warning', async () => {
+  await using registry = await Registry.open();
+  const warnings: string[] = [];
+  const onWarning = ({ message }: Error) => warnings.push(message);
+  process.on('warning', onWarning);
+  try {
+    for (const onError of [() => assert.unreachable('at once'), () => Promise.reject(new Error('later'))]) {
+      const owner = registry.owner();
+      const handler = () => {
+        throw new Error('of the handler');
+      };
+      registry.messages.receive(handler, { owner, onError }).unref();
+      registry.messages.routeTo(owner, 1);
+    }
+    await until('both are told', () => warnings.length === 2);
+  } finally {
+    process.off('warning', onWarning);
+  }
+  assert.match(warnings[0], 'at once');
+  assert.match(warnings[1], 'later');
 });
 
 test('a full lane is told to the sender; who waits gets through in its turn', async () => {
