@@ -47,7 +47,7 @@ export class Bindings {
 
   /** Binds a transport to a server, instead of the one it was bound to.
    *  @throws {RegistryError} `NOT_FOUND` when either is not registered, `INVALID_NAME`, `INVALID_OPTION`, `OWNER_DEAD`, `TABLE_FULL`,
-   *    `CLOSED`, `BUSY` */
+   *    `CONFIG_TOO_LARGE` when what is stored, the server's id and four numbers, exceeds `configBytesMax`, `CLOSED`, `BUSY` */
   bind(transportId: string, serverId: string, options: BindOptions = {}): void {
     const owner = this.#ownerOf(options);
     const transport = this.#registered(TRANSPORT, transportId);
@@ -57,7 +57,7 @@ export class Bindings {
 
   /** Unbinds a transport. Where its config has a `server_id`, that is noted too, for as long as `owner` lives.
    *  @returns whether it was bound
-   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `OWNER_DEAD`, `TABLE_FULL`, `CLOSED`, `BUSY` */
+   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `OWNER_DEAD`, `TABLE_FULL`, `CONFIG_TOO_LARGE`, `CLOSED`, `BUSY` */
   unbind(transportId: string, options: BindOptions = {}): boolean {
     const owner = this.#ownerOf(options);
     if (this.serverOf(transportId) === undefined) return false;

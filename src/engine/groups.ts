@@ -50,7 +50,8 @@ export class Groups {
   /** Makes an owner, or a name of it, a member.
    *  @param group any Unicode text of at most 192 bytes (UTF-8)
    *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`; `NOT_FOUND` when the name is not registered for the owner;
-   *    `OWNER_DEAD`, `TABLE_FULL` when the shard of the group's name is, `CLOSED`, `BUSY` */
+   *    `OWNER_DEAD`, `TABLE_FULL` when the shard of the group's name is, `CLOSED`, `BUSY`; `CONFIG_TOO_LARGE` when a name's kind and
+   *    id together exceed `configBytesMax` */
   join(group: string, options: MemberOptions = {}): Membership {
     const { owner, named } = this.#member(group, options);
     if (owner.alive && options.kind !== undefined && named === undefined) throw notRegistered(group, options);

@@ -155,4 +155,16 @@ test('what cannot be bound is refused', async () => {
   throwsCode(() => bindings.bind('t1', 's1'), 'CLOSED');
 });
 
+test('a binding that readers would take for damage is not stored', async () => {
+  await using registry = await Registry.open({ configBytesMax: 64 });
+  const { bindings } = registry;
+  const long = 's'.repeat(60);
+  for (const id of ['s', long]) registry.register('server', id);
+  registry.register('transport', 't');
+  bindings.bind('t', 's');
+  throwsCode(() => bindings.bind('t', long), 'CONFIG_TOO_LARGE');
+  assert.is(bindings.serverOf('t'), 's', 'the binding before stands');
+  assert.equal(bindings.transportsOf('s'), ['t']);
+});
+
 test.run();

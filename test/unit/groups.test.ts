@@ -191,4 +191,15 @@ test('a group of 100,000 members', async () => {
   assert.is(await thread.run(({ registry }) => registry.groups.members('crowd').length), 99_999);
 });
 
+test('a member whose name readers would take for damage is refused', async () => {
+  await using registry = await Registry.open({ configBytesMax: 64 });
+  const { groups } = registry;
+  const id = 'n'.repeat(60);
+  registry.register('server', id);
+  throwsCode(() => groups.join('g', { kind: 'server', id }), 'CONFIG_TOO_LARGE');
+  assert.equal(groups.members('g'), []);
+  groups.join('g');
+  assert.is(groups.members('g').length, 1);
+});
+
 test.run();
