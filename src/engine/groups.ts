@@ -6,6 +6,7 @@ import { limits } from '../shared/limits.ts';
 import { quote } from '../shared/name-key.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
 import { AutomaticGroups, automaticNames, isAutomatic } from './automatic-groups.ts';
+import { Dependents } from './dependents.ts';
 import { type Group, GroupIndex } from './group-index.ts';
 import {
   checkMemberOptions,
@@ -38,11 +39,13 @@ export class Groups {
   readonly #automatic: AutomaticGroups;
   readonly #indexes: (GroupIndex | undefined)[];
   readonly #groups = new Map<string, Group>();
+  readonly #byName: Dependents;
 
   /** @internal Made by the registry. */
   constructor(parts: Parts, watches: Watches) {
     this.#parts = parts;
     this.#watches = watches;
+    this.#byName = new Dependents(parts.table);
     this.#automatic = new AutomaticGroups(parts);
     this.#indexes = parts.table.shards.map(() => undefined);
   }
@@ -55,10 +58,12 @@ export class Groups {
   join(group: string, options: MemberOptions = {}): Membership {
     const { owner, named } = this.#member(group, options);
     if (owner.alive && options.kind !== undefined && named === undefined) throw notRegistered(group, options);
+    if (named !== undefined) this.#byName.freeSome();
     this.#encode(group, owner, named);
     const config = named && encodeConfig([named.kind, named.id]);
     const registration = registerOwn(this.#parts, owner, 'group', group, config);
     assert(registration !== undefined, 'a membership is its own owner’s');
+    if (named !== undefined) this.#byName.add(registration, [named]);
     return new Membership(group, registration);
   }
 
