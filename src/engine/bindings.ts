@@ -5,6 +5,7 @@ import { limits } from '../shared/limits.ts';
 import { quote } from '../shared/name-key.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
 import { type Answer, answerFrom, type Source } from './answer.ts';
+import { Dependents, type Place } from './dependents.ts';
 import type { SharedEntry } from './entry.ts';
 import type { Grounds } from './grounds.ts';
 import { KindIndex } from './kind-index.ts';
@@ -35,6 +36,7 @@ export interface BindOptions {
 export class Bindings {
   readonly #parts: Parts;
   readonly #bindings: KindIndex;
+  readonly #made: Dependents;
   #transports: KindIndex | undefined;
   #servers: KindIndex | undefined;
   #byServer: Answer<ReadonlyMap<string, readonly string[]>> | undefined;
@@ -43,31 +45,33 @@ export class Bindings {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#bindings = new KindIndex(parts.table, parts.resolver, InternalKind.binding);
+    this.#made = new Dependents(parts.table);
   }
 
   /** Binds a transport to a server, instead of the one it was bound to.
    *  @throws {RegistryError} `NOT_FOUND` when either is not registered, `INVALID_NAME`, `INVALID_OPTION`, `OWNER_DEAD`, `TABLE_FULL`,
-   *    `CLOSED`, `BUSY` */
+   *    `CONFIG_TOO_LARGE` when what is stored, the server's id and four numbers, exceeds `configBytesMax`, `CLOSED`, `BUSY` */
   bind(transportId: string, serverId: string, options: BindOptions = {}): void {
     const owner = this.#ownerOf(options);
     const transport = this.#registered(TRANSPORT, transportId);
     const server = this.#registered(SERVER, serverId);
-    this.#write(transportId, owner, [serverId, transport.record, transport.born, server.record, server.born]);
+    this.#write(transportId, owner, serverId, [transport, server]);
   }
 
   /** Unbinds a transport. Where its config has a `server_id`, that is noted too, for as long as `owner` lives.
    *  @returns whether it was bound
-   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `OWNER_DEAD`, `TABLE_FULL`, `CLOSED`, `BUSY` */
+   *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `OWNER_DEAD`, `TABLE_FULL`, `CONFIG_TOO_LARGE`, `CLOSED`, `BUSY` */
   unbind(transportId: string, options: BindOptions = {}): boolean {
     const owner = this.#ownerOf(options);
     if (this.serverOf(transportId) === undefined) return false;
-    const transport = this.#parts.resolver.resolve(TRANSPORT, transportId)?.found;
+    const { table, resolver } = this.#parts;
+    const transport = resolver.resolve(TRANSPORT, transportId)?.found;
     if (transport === undefined) return false;
+    const shard = table.shardOf(table.key.hash); // of the name that was just resolved
     if (impliedServer(transport) === undefined) {
-      const { table } = this.#parts;
       table.key.encode(InternalKind.binding, transportId);
       table.shards[table.shardOf(table.key.hash)].unregister(table.key);
-    } else this.#write(transportId, owner, [null, transport.record, transport.born]);
+    } else this.#write(transportId, owner, null, [{ shard, record: transport.record, born: transport.born }]);
     return true;
   }
 
@@ -125,19 +129,26 @@ export class Bindings {
     return owner;
   }
 
-  #registered(kind: string, id: string): SharedEntry {
-    const entry = this.#parts.resolver.resolve(kind, id)?.found;
-    if (entry !== undefined) return entry;
+  #registered(kind: string, id: string): Place {
+    const { table, resolver } = this.#parts;
+    const entry = resolver.resolve(kind, id)?.found;
+    const shard = table.shardOf(table.key.hash); // of the name that was just resolved
+    if (entry !== undefined) return { shard, record: entry.record, born: entry.born };
     throw new RegistryError('NOT_FOUND', `bind: ${kind} ${quote(id)} is not registered`);
   }
 
   /** A binding in the way is another owner's: it is taken back first. */
-  #write(transportId: string, owner: Owner, binding: Binding): void {
+  #write(transportId: string, owner: Owner, serverId: string | null, between: readonly Place[]): void {
     const { table } = this.#parts;
-    const config = encodeConfig(binding);
+    const config = encodeConfig([serverId, ...between.flatMap(({ record, born }) => [record, born])]);
+    this.#made.freeSome();
     for (let tries = 0; tries < limits.bindTriesMax; tries++) {
       table.key.encode(InternalKind.binding, transportId);
-      if (registerOwn(this.#parts, owner, 'binding', transportId, config) !== undefined) return;
+      const registration = registerOwn(this.#parts, owner, 'binding', transportId, config);
+      if (registration !== undefined) {
+        this.#made.add(registration, between);
+        return;
+      }
       const outcome = table.shards[table.shardOf(table.key.hash)].unregister(table.key);
       if (outcome !== Outcome.done && outcome !== Outcome.notFound) throw corrupt(`a binding that ends in ${outcome}`);
     }

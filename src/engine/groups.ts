@@ -6,6 +6,7 @@ import { limits } from '../shared/limits.ts';
 import { quote } from '../shared/name-key.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
 import { AutomaticGroups, automaticNames, isAutomatic } from './automatic-groups.ts';
+import { Dependents } from './dependents.ts';
 import { type Group, GroupIndex } from './group-index.ts';
 import {
   checkMemberOptions,
@@ -38,11 +39,13 @@ export class Groups {
   readonly #automatic: AutomaticGroups;
   readonly #indexes: (GroupIndex | undefined)[];
   readonly #groups = new Map<string, Group>();
+  readonly #byName: Dependents;
 
   /** @internal Made by the registry. */
   constructor(parts: Parts, watches: Watches) {
     this.#parts = parts;
     this.#watches = watches;
+    this.#byName = new Dependents(parts.table);
     this.#automatic = new AutomaticGroups(parts);
     this.#indexes = parts.table.shards.map(() => undefined);
   }
@@ -50,14 +53,17 @@ export class Groups {
   /** Makes an owner, or a name of it, a member.
    *  @param group any Unicode text of at most 192 bytes (UTF-8)
    *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`; `NOT_FOUND` when the name is not registered for the owner;
-   *    `OWNER_DEAD`, `TABLE_FULL` when the shard of the group's name is, `CLOSED`, `BUSY` */
+   *    `OWNER_DEAD`, `TABLE_FULL` when the shard of the group's name is, `CLOSED`, `BUSY`; `CONFIG_TOO_LARGE` when a name's kind and
+   *    id together exceed `configBytesMax` */
   join(group: string, options: MemberOptions = {}): Membership {
     const { owner, named } = this.#member(group, options);
     if (owner.alive && options.kind !== undefined && named === undefined) throw notRegistered(group, options);
+    if (named !== undefined) this.#byName.freeSome();
     this.#encode(group, owner, named);
     const config = named && encodeConfig([named.kind, named.id]);
     const registration = registerOwn(this.#parts, owner, 'group', group, config);
     assert(registration !== undefined, 'a membership is its own owner’s');
+    if (named !== undefined) this.#byName.add(registration, [named]);
     return new Membership(group, registration);
   }
 

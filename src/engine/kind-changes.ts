@@ -55,6 +55,8 @@ export class KindChanges {
   readonly #told = new Map<string, number>();
   readonly #differing = new Set<string>();
   readonly #ids = new Map<SharedOwner, Set<string>>();
+  /** The count of deaths when all owners were last looked at; -1: never. */
+  #deaths = -1;
 
   constructor(parts: Parts, kind: string) {
     this.#parts = parts;
@@ -108,7 +110,11 @@ export class KindChanges {
       const { shards, readers } = table;
       this.#views = shards.map((shard, n) => new ShardView(shard, readers[n], kind, new ShardChanges(this)));
     }
+    // Before the views: an entry is told of only if its owner lives, so whoever dies after that is counted after this.
+    // (A death is counted after it has happened, and then rings.)
+    const deaths = table.owners.deaths();
     for (const view of this.#views) view.catchUp();
+    if (deaths === this.#deaths) return;
     for (const [owner, ids] of this.#ids) {
       if (owner.lives(table.control)) continue;
       for (const id of ids) {
@@ -118,5 +124,6 @@ export class KindChanges {
       }
       this.#ids.delete(owner);
     }
+    this.#deaths = deaths; // last: what a `vm` time-out cuts off is done again
   }
 }

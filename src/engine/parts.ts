@@ -1,5 +1,7 @@
 import type { EncodedConfig } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
+import { Header } from '../shared/layout.ts';
+import { quote } from '../shared/name-key.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
 import type { Table } from '../shared/table.ts';
 import { ownerDead, tableFull } from './errors.ts';
@@ -34,7 +36,7 @@ export function checkOwner({ table }: Parts, owner: Owner): void {
  * @internal Registers an entry of one of the registry's own kinds, under the name that the table's key has, or gives it another
  * config if `owner` has it. `kind` and `id` are for people.
  * @returns undefined when another living owner has it
- * @throws {RegistryError} `TABLE_FULL`, `OWNER_DEAD`, `CLOSED`, `BUSY`
+ * @throws {RegistryError} `CONFIG_TOO_LARGE`, `TABLE_FULL`, `OWNER_DEAD`, `CLOSED`, `BUSY`
  */
 export function registerOwn(
   parts: Parts,
@@ -45,6 +47,13 @@ export function registerOwn(
 ): Registration | undefined {
   const { table, self, host } = parts;
   const { key } = table;
+  const max = table.control[Header.configBytesMax]; // readers take a longer one for damage
+  if (config !== undefined && config.byteLength > max) {
+    throw new RegistryError(
+      'CONFIG_TOO_LARGE',
+      `${kind} ${quote(id)}: its names take ${config.byteLength} bytes; configBytesMax is ${max}`,
+    );
+  }
   if (!owner.alive) {
     checkOpen(parts);
     throw ownerDead(kind, id);

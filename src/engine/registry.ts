@@ -290,11 +290,12 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   /** Registers a name as soon as nobody has it: now, or when its owner dies or takes it back. Of several that stand by the
-   *  first to notice gets it and the others go on waiting, so no order is promised. Keeps the process alive meanwhile. `signal`
-   *  ends the wait, and later the registration.
-   *  @throws {RegistryError} by rejecting: as `register` does; `CLOSED` also when that happens meanwhile */
+   *  first to notice gets it and the others go on waiting, so no order is promised. While admission is closed it waits for that
+   *  too. Keeps the process alive meanwhile. `signal` ends the wait, and later the registration.
+   *  @throws {RegistryError} by rejecting: as `register` does, but `ADMISSION_REFUSED`; `OWNER_DEAD` and `CLOSED` also when that
+   *    happens meanwhile */
   standby(kind: string, id: string, options: RegisterOptions = {}): Promise<Registration> {
-    return standBy(this.#watches, (...name) => this.tryRegister(...name), kind, id, options);
+    return standBy(this.#watches, this.admission, (...name) => this.tryRegister(...name), kind, id, options);
   }
 
   /** A counter in shared memory, made on first use: one that all threads share, or an owner's. Keep it: finding it again

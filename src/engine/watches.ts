@@ -78,10 +78,15 @@ export class Watches {
     }
   }
 
-  /** Resolves when nobody has the name. */
-  async absent(kind: string, id: string, signal: AbortSignal | undefined): Promise<void> {
+  /** Resolves when `isDue` says so, told whether nobody has the name. It is asked at each ring of the bell. */
+  async until(
+    isDue: (absent: boolean) => boolean,
+    kind: string,
+    id: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const name = new NameStates(this.#parts, kind, id);
-    await this.#until(() => (name.now() === undefined ? true : undefined), signal);
+    await this.#until(() => (isDue(name.now() === undefined) ? true : undefined), signal);
   }
 
   end(): void {

@@ -1,5 +1,6 @@
 import { type ControlMap, Guard, Header, Shard } from './layout.ts';
 import { AlarmReason, Monitor } from './monitor-layout.ts';
+import { WatchBell } from './watch-bell.ts';
 
 /** Bits of `Header.admission`: the coordinator's verdict, and what people have said, which goes before it. */
 export const AdmissionBit = { closed: 1, forcedOpen: 2, forcedClosed: 4 } as const;
@@ -35,11 +36,13 @@ export interface RecentContention {
 export class Contention {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #map: ControlMap;
+  readonly #bell: WatchBell;
   readonly shards: number;
 
   constructor(words: Int32Array<SharedArrayBuffer>, map: ControlMap) {
     this.#words = words;
     this.#map = map;
+    this.#bell = new WatchBell(words);
     this.shards = words[Header.shards];
   }
 
@@ -136,11 +139,12 @@ export class Contention {
     return this.alarmed() * 100 > this.#words[Header.alarmedPercentMax] * this.shards;
   }
 
-  /** The coordinator's verdict. */
+  /** The coordinator's verdict. Who stands by for a name waits for admission too, hence the bell. */
   judgeAdmission(closed: boolean): void {
     if (closed === ((this.admission & AdmissionBit.closed) !== 0)) return;
     if (closed) Atomics.or(this.#words, Header.admission, AdmissionBit.closed);
     else Atomics.and(this.#words, Header.admission, ~AdmissionBit.closed);
+    this.#bell.ring();
   }
 
   /** What people say: one of the forced bits, or 0 to leave it to the coordinator. */
@@ -149,8 +153,9 @@ export class Contention {
     for (;;) {
       const word = Atomics.load(words, Header.admission);
       const next = (word & AdmissionBit.closed) | bit;
-      if (Atomics.compareExchange(words, Header.admission, word, next) === word) return;
+      if (Atomics.compareExchange(words, Header.admission, word, next) === word) break;
     }
+    this.#bell.ring();
   }
 }
 

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry } from '../../src/engine/index.ts';
+import { audit } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
 
@@ -153,6 +154,36 @@ test('what cannot be bound is refused', async () => {
   throwsCode(() => bindings.serverOf('t1'), 'CLOSED');
   throwsCode(() => bindings.transportsOf('s1'), 'CLOSED');
   throwsCode(() => bindings.bind('t1', 's1'), 'CLOSED');
+});
+
+test('bindings of names that come and go are freed while their owner lives', async () => {
+  await using registry = await Registry.open({ shards: 1, entriesPerShardMax: 20 });
+  const { bindings } = registry;
+  for (const id of ['s', 'other']) registry.register('server', id);
+  registry.register('transport', 'stays');
+  bindings.bind('stays', 's');
+  for (let n = 0; n < 100; n++) {
+    registry.register('transport', `t${n}`);
+    bindings.bind(`t${n}`, 's');
+    registry.unregister('transport', `t${n}`);
+    registry.register('transport', 'again');
+    bindings.bind('again', n % 2 ? 's' : 'other');
+    registry.unregister('transport', 'again');
+  }
+  assert.equal(bindings.transportsOf('s'), ['stays']);
+  audit(registry.handle);
+});
+
+test('a binding that readers would take for damage is not stored', async () => {
+  await using registry = await Registry.open({ configBytesMax: 64 });
+  const { bindings } = registry;
+  const long = 's'.repeat(60);
+  for (const id of ['s', long]) registry.register('server', id);
+  registry.register('transport', 't');
+  bindings.bind('t', 's');
+  throwsCode(() => bindings.bind('t', long), 'CONFIG_TOO_LARGE');
+  assert.is(bindings.serverOf('t'), 's', 'the binding before stands');
+  assert.equal(bindings.transportsOf('s'), ['t']);
 });
 
 test.run();

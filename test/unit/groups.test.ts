@@ -131,7 +131,7 @@ test('a name that an owner has is a member while it is registered as it was when
   groups.join('g', { kind, id });
   assert.is(groups.members('g').length, 1);
   assert.ok(groups.leave('g', { kind, id }));
-  assert.ok(membership.leave(), 'until then it kept its memory');
+  assert.not(membership.leave(), 'the next join has freed it');
   assert.equal(groups.list(), []);
 });
 
@@ -189,6 +189,38 @@ test('a group of 100,000 members', async () => {
   owners[0].close();
   assert.is(groups.members('crowd').length, 99_999);
   assert.is(await thread.run(({ registry }) => registry.groups.members('crowd').length), 99_999);
+});
+
+test('memberships of names that come and go are freed while their owner lives', async () => {
+  await using registry = await Registry.open({ shards: 1, entriesPerShardMax: 20 });
+  const { groups } = registry;
+  for (const id of ['stays', 'leaves']) registry.register('server', id);
+  groups.join('g', { kind: 'server', id: 'stays' });
+  for (let n = 0; n < 100; n++) {
+    groups.join('g', { kind: 'server', id: 'leaves' });
+    groups.leave('g', { kind: 'server', id: 'leaves' });
+    for (const id of [`s${n}`, 'same']) {
+      registry.register('server', id);
+      groups.join('g', { kind: 'server', id });
+      registry.unregister('server', id);
+    }
+  }
+  assert.equal(
+    groups.members('g').map(({ id }) => id),
+    ['stays'],
+  );
+  audit(registry.handle);
+});
+
+test('a member whose name readers would take for damage is refused', async () => {
+  await using registry = await Registry.open({ configBytesMax: 64 });
+  const { groups } = registry;
+  const id = 'n'.repeat(60);
+  registry.register('server', id);
+  throwsCode(() => groups.join('g', { kind: 'server', id }), 'CONFIG_TOO_LARGE');
+  assert.equal(groups.members('g'), []);
+  groups.join('g');
+  assert.is(groups.members('g').length, 1);
 });
 
 test.run();

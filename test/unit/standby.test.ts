@@ -108,6 +108,36 @@ test('it is refused as a registration is, also later', async () => {
   assert.is(await byClosed, 'CLOSED');
 });
 
+test('it waits on while admission is closed, whoever opens it', async () => {
+  const { admission } = registry;
+  registry.register('server', 'a');
+  const standby = registry.standby('server', 'a');
+  admission.force('closed');
+  registry.unregister('server', 'a');
+  const second = registry.standby('server', 'b');
+  registry.owner().close(); // a ring of the bell
+  admission.force('open');
+  assert.ok((await standby).active);
+  (await second).unregister();
+
+  admission.force('closed');
+  const third = registry.standby('server', 'b');
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry }) => registry.admission.auto());
+  assert.ok((await third).active);
+});
+
+test('it ends with the owner it stands by for, though the name is not free', async () => {
+  registry.register('server', 'a');
+  const owner = registry.owner();
+  const closed = rejection(registry.standby('server', 'a', { owner }));
+  owner.close();
+  assert.is(await closed, 'OWNER_DEAD');
+  const expired = rejection(registry.standby('server', 'a', { owner: registry.owner({ ttlMs: 1 }) }));
+  assert.is(await expired, 'OWNER_DEAD');
+  assert.ok(registry.has('server', 'a'));
+});
+
 test('a name that is taken from a standby again is not waited for any more', async () => {
   const registration = await registry.standby('server', 'a');
   await using thread = await Thread.start(registry.handle);

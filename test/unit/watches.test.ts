@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { SharedOwner } from '../../src/engine/entry.ts';
 import { type Change, Registry, RegistryError, type StateIterator } from '../../src/engine/index.ts';
 import { defaults } from '../../src/shared/limits.ts';
 import { allocateTable } from '../../src/shared/table.ts';
@@ -189,6 +190,27 @@ test('all of a kind: what there is, then name by name what has changed', async (
   ]);
   registry.register('tool', 'd', { config: 7 });
   assert.equal(await told(), ['d', 7]);
+});
+
+test('owners are looked at when one has died, not at each change', async () => {
+  const owners = Array.from({ length: 300 }, () => registry.owner());
+  for (const [n, owner] of owners.entries()) registry.register('session', `s${n}`, { owner });
+  const { lives } = SharedOwner.prototype;
+  let looks = 0;
+  SharedOwner.prototype.lives = function (control) {
+    looks++;
+    return lives.call(this, control);
+  };
+  try {
+    const changes = registry.watchAll('session');
+    for (const _ of owners) assert.ok((await nextOf(changes)).entry);
+    assert.ok(looks <= 2 * owners.length, `${looks} looks`);
+    owners[7].close();
+    const { id, entry } = await nextOf(changes);
+    assert.equal([id, entry], ['s7', undefined]);
+  } finally {
+    SharedOwner.prototype.lives = lives;
+  }
 });
 
 test('a kind of which nothing was registered can be watched', async () => {
