@@ -284,8 +284,8 @@ export const messageMutants: readonly Mutant[] = [
     name: 'the reader makes room and does not ring',
     file: 'shared/mailbox.ts',
     caughtBy: 'more than the ring takes | receive, killed',
-    find: 'if (count > 0 && reader.release()) ring(this.#control, this.#lanes.bellAt(end.slot));',
-    replace: 'if (count > 0) reader.release();',
+    find: 'if (reader.release()) ring(this.#control, this.#lanes.bellAt(end.slot));',
+    replace: 'reader.release();',
   },
   {
     name: 'a sender does not look whose lane it has',
@@ -372,15 +372,14 @@ export const messageMutants: readonly Mutant[] = [
   {
     name: 'a slice goes on to what was sent after the look for urgent messages',
     file: 'shared/mailbox.ts',
-    find: 'while (count < max && reader.next()) {',
-    replace: 'while (count < max && reader.look() && reader.next()) {',
+    find: 'while (count < limits.drainSliceRecords && reader.next()) {',
+    replace: 'while (count < limits.drainSliceRecords && reader.look() && reader.next()) {',
   },
   {
     name: 'urgent messages are looked for before the others are',
     file: 'shared/mailbox.ts',
-    find: `    if (!end.normal.look()) return 0;
-    return this.#deliver(end, end.urgent, deliver, onCorrupt) + this`,
-    replace: `    if (!end.normal.look()) return 0;
-    return this`,
+    find: `    this.#drainUrgent(end, turn);
+    return !turn.over`,
+    replace: '    return !turn.over',
   },
 ];
