@@ -54,6 +54,8 @@ export class KindChanges {
   /** The versions that were told; and names that may differ from them. */
   readonly #told = new Map<string, number>();
   readonly #differing = new Set<string>();
+  /** Goes on where the last look ended: from the start, each would pass over all that the set has lost. */
+  #walk = this.#differing.values();
   readonly #ids = new Map<SharedOwner, Set<string>>();
   /** The count of deaths when all owners were last looked at; -1: never. */
   #deaths = -1;
@@ -66,7 +68,12 @@ export class KindChanges {
   /** The next change that was not told; undefined when all were. @throws {RegistryError} `CORRUPT`, `BUSY` */
   next(): { readonly value: Change } | undefined {
     this.#catchUp();
-    for (const id of this.#differing) {
+    while (this.#differing.size > 0) {
+      const { value: id } = this.#walk.next();
+      if (id === undefined) {
+        this.#walk = this.#differing.values();
+        continue;
+      }
       const entry = this.#current.get(id);
       const told = this.#told.get(id);
       if (entry?.version !== told) {
