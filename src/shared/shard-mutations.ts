@@ -289,6 +289,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     this.version = this.#next(before, Version.live | set);
     this.#commit(at, this.version);
     this.committed();
+    records[deadlineAt(at, before)] = records[deadlineAt(at, set)]; // as at a renewal: see lastDeadlineOf
     this.#freeValue(at, before);
     this.#add(At.updates, 1);
     this.end();

@@ -160,6 +160,8 @@ export class Shard extends ShardMutations {
       const deadline = this.owners.clock.deadline(ttl);
       this.owners.deadlines.note(deadline); // it may be sooner than the one before
       Atomics.store(this.memory.records, at, deadline);
+      // The other set's, which nobody goes by, tells the same: see ShardReader.lastDeadlineOf.
+      this.memory.records[at ^ Version.set] = deadline;
       return Outcome.done;
     } finally {
       this.leave();
