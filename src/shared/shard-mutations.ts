@@ -219,7 +219,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     this.setWord(Space.records, records, at + Record.born, version); // journaled: it may hold a free record's link
     records[at + Record.value] = block;
     records[deadlineAt(at, version)] = this.#deadline(ttl);
-    records[deadlineAt(at, ~version)] = records[deadlineAt(at, version)]; // for who asks after its end: see lastDeadlineOf
+    records[deadlineAt(at, ~version)] = 0; // not of whom it was before: see lastDeadlineOf
     if (nameBlock === 0) {
       for (let n = 0; n < Record.keyWords; n++) records[at + Record.key + n] = n < key.wordLength ? key.words[n] : 0;
     } else {
@@ -263,7 +263,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     records[at + Record.ownerEpoch] = ownerEpoch;
     records[at + Record.born] = version;
     records[deadlineAt(at, version)] = this.#deadline(ttl);
-    records[deadlineAt(at, ~version)] = records[deadlineAt(at, version)]; // for who asks after its end: see lastDeadlineOf
+    records[deadlineAt(at, ~version)] = 0; // not of whom it was before: see lastDeadlineOf
     records[at + Record.value + set] = block;
     this.#appear(at, version);
     this.committed();
@@ -289,7 +289,6 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     this.version = this.#next(before, Version.live | set);
     this.#commit(at, this.version);
     this.committed();
-    records[deadlineAt(at, before)] = records[deadlineAt(at, set)]; // as at a renewal: see lastDeadlineOf
     this.#freeValue(at, before);
     this.#add(At.updates, 1);
     this.end();

@@ -312,14 +312,15 @@ export class ShardReader {
   }
 
   /** The last deadline of the registration that began with version `born` (0: none), also after its end; undefined when the record
-   *  is another's by now. A free record keeps those of whom it was last, one for each set: of these the later. */
+   *  is another's by now. A free record keeps those of whom it was last, one for each set: of these the
+   *  later, which is wrong when an update had brought the deadline forward. */
   lastDeadlineOf(id: number, born: number): number | undefined {
     const at = this.memory.recordAt(id);
     const { records } = this.memory;
     const one = loadFirst(records, at + Record.expiry);
     const other = loadFirst(records, at + Record.expiry + 1);
     const version = loadAfter(records, at + Record.version);
-    if ((version & Version.live) === 0) return ((one - other) | 0) > 0 ? one : other;
+    if ((version & Version.live) === 0) return other === 0 || (one !== 0 && ((one - other) | 0) > 0) ? one : other;
     return records[at + Record.born] === born ? (version & Version.set ? other : one) : undefined;
   }
 
