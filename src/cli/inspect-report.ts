@@ -6,7 +6,7 @@ import { bytes, count, duration, percent, table } from './format.ts';
 export function reportOf(figures: Figures): string {
   const { kinds, threads, groups, counters = [] } = figures;
   const sections: string[][] = [
-    [`process ${figures.pid}, ${new Date(figures.takenMs).toISOString()}`, ...summaryOf(figures)],
+    [`process ${figures.pid}, ${new Date().toISOString()}`, ...summaryOf(figures)],
     table(
       ['KIND', 'NAMES'],
       kinds.map(({ kind, names }) => [kind, count(names)]),

@@ -15,7 +15,7 @@ export function frameOf(now: Figures, before: Figures | undefined): string[] {
     return count(rates.reduce((sum, rate) => sum + rate[name], 0));
   };
   return [
-    `rollcall top · process ${now.pid} · ${new Date(now.takenMs).toISOString().slice(11, 19)} UTC`,
+    `rollcall top · process ${now.pid} · ${new Date().toISOString().slice(11, 19)} UTC`,
     ...summaryOf(now),
     `per second: registrations ${total('registrations')}, updates ${total('updates')}, ` +
       `removals ${total('removals')}, swept ${total('swept')}, lock waits ${total('lockWaits')}`,

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../shared/clock.ts';
 import { isCorrupt } from '../shared/errors.ts';
 import { bucketOf, meanOf, quantileOf, readCounts, tickNs, totalOf } from '../shared/histogram.ts';
 import { limits } from '../shared/limits.ts';
@@ -21,7 +22,7 @@ export interface Distribution extends LatencyStats {
 /** A whole registry in numbers: plain data, so it can be sent as JSON. */
 export interface Figures {
   readonly pid: number;
-  /** When they were read, in milliseconds since 1970; it never goes back, so two of them are right for a rate. */
+  /** Milliseconds of the monotonic clock, the same in all threads: for differences. */
   readonly takenMs: number;
   /** How many names there are, of all kinds. */
   readonly names: number;
@@ -75,7 +76,7 @@ export function readFigures(table: Table, admission: Admission, counters: Counte
   }
   return {
     pid: process.pid,
-    takenMs: performance.timeOrigin + performance.now(),
+    takenMs: monotonicMs(),
     names: sum(census.kinds.values()),
     kinds: descending(census.kinds).map(([kind, names]) => ({ kind, names })),
     groups: {
