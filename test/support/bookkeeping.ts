@@ -29,10 +29,13 @@ import { until } from './waiting.ts';
  * in the free list, every page and block is used or free, once, and every counter says what there is.
  */
 
-/** Checks every shard of a registry that is at rest. */
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** Checks every shard of a registry that is at rest, or is as soon as the coordinator has swept up after the dead. */
 export function audit(handle: RegistryHandle): void {
   const control = new Int32Array(handle.control);
   const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
+  for (let waits = 0; !isAtRest(control, map) && waits < 500; waits++) Atomics.wait(sleeper, 0, 0, 10);
   auditOwners(control);
   for (const [n, buffers] of handle.shards.entries()) {
     const memory = new ShardMemory(control, map.shard(n), buffers);
@@ -62,17 +65,22 @@ export async function auditOnceSwept(handle: RegistryHandle): Promise<void> {
   audit(handle);
 }
 
-/** Until no row of an owner or a thread is still to be freed, and nobody holds the lock of the rows. */
+/** Until the coordinator is at rest, also where it needs a turn of this thread's event loop for that. */
 async function untilAtRest(handle: RegistryHandle): Promise<void> {
   const control = new Int32Array(handle.control);
   const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
-  const rows = control.subarray(map.owners, map.kinds);
-  const dead = (_: number, at: number) =>
-    at % OwnerRow.words === OwnerRow.epoch && (Atomics.load(rows, at) & OwnerState.mask) === OwnerState.dead;
-  await until(
-    'the coordinator is at rest',
-    () => !rows.some(dead) && Atomics.load(control, map.control + Guard.lock) === 0,
-  );
+  await until('the coordinator is at rest', () => isAtRest(control, map));
+}
+
+/** Whether no row of an owner or a thread is still to be freed, and nobody holds a lock. */
+function isAtRest(control: Int32Array, map: ControlMap): boolean {
+  const locks = [map.control + Guard.lock];
+  for (let n = 0; n < control[Header.shards]; n++) locks.push(map.shard(n) + Shard.guard + Guard.lock);
+  for (const lock of locks) if (Atomics.load(control, lock) !== 0) return false;
+  for (let at = map.owners + OwnerRow.epoch; at < map.kinds; at += OwnerRow.words) {
+    if ((Atomics.load(control, at) & OwnerState.mask) === OwnerState.dead) return false;
+  }
+  return true;
 }
 
 /** Checks the rows of threads and owners: each is in the list of free ones, or was never used, or has one tenant. */
