@@ -11,7 +11,7 @@ import type { Grounds } from './grounds.ts';
 import { KindIndex } from './kind-index.ts';
 import { checkKnown } from './options.ts';
 import type { Owner } from './owner.ts';
-import { checkOpen, checkOwner, type Parts, registerOwn } from './parts.ts';
+import { checkOwner, type Parts, registerOwn } from './parts.ts';
 
 const TRANSPORT = 'transport';
 const SERVER = 'server';
@@ -78,7 +78,7 @@ export class Bindings {
   /** The server that a transport is bound to. Three lookups, however many bindings there are.
    *  @throws {RegistryError} `INVALID_NAME`, `CLOSED` */
   serverOf(transportId: string): string | undefined {
-    checkOpen(this.#parts);
+    this.#parts.life.checkOpen();
     const { words } = this.#parts.life;
     for (let pass = 0; ; pass++) {
       const used: (SharedEntry | undefined)[] = [];
@@ -100,7 +100,7 @@ export class Bindings {
    *  @throws {RegistryError} `CLOSED`; `BUSY` when others write without a pause */
   transportsOf(serverId: string): readonly string[] {
     if (!this.#byServer?.holds(this.#parts.life.words)) {
-      checkOpen(this.#parts);
+      this.#parts.life.checkOpen();
       this.#byServer = this.#read();
     }
     return this.#byServer?.value.get(serverId) ?? noTransports;
@@ -122,10 +122,10 @@ export class Bindings {
   }
 
   #ownerOf(options: BindOptions): Owner {
-    checkOpen(this.#parts);
+    this.#parts.life.checkOpen();
     checkKnown(options, ['owner']);
     const { owner = this.#parts.self } = options;
-    checkOwner(this.#parts, owner);
+    checkOwner(this.#parts.table, owner);
     return owner;
   }
 
