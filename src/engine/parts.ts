@@ -1,6 +1,5 @@
 import type { EncodedConfig } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
-import { quote } from '../shared/name-key.ts';
 import type { Table } from '../shared/table.ts';
 import type { Life } from './life.ts';
 import { Owner } from './owner.ts';
@@ -37,7 +36,7 @@ export function registerOwn(
   id: string,
   config: EncodedConfig | undefined,
 ): Registration | undefined {
-  if (config !== undefined) checkSize(parts.table, `the names of ${kind} ${quote(id)}`, config);
+  if (config !== undefined) checkSize(parts.table, config, kind, id);
   owner.checkAlive(kind, id);
   return owner.register(parts.writes, kind, id, config, true);
 }

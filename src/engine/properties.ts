@@ -92,7 +92,7 @@ export class Properties extends PropertiesView {
     const owner = this.#owner;
     const id = `${owner.slot}.${owner.epoch}`;
     const config = encodeConfig(Object.fromEntries(all) as JsonInput);
-    checkSize(table, `what owner ${id} says of itself`, config);
+    checkSize(table, config, 'properties of owner', id);
     owner.checkAlive('properties of owner', id);
     table.key.encode(InternalKind.properties, id);
     // As a registration: an owner that closes in good order frees it.

@@ -11,11 +11,14 @@ import type { Monitors } from './monitors.ts';
 import { checkVersion } from './options.ts';
 import type { Registration, RegistrationHost } from './registration.ts';
 
-/** @internal Readers take a config longer than the limit for damage. @throws {RegistryError} `CONFIG_TOO_LARGE` */
-export function checkSize(table: Table, what: string, { byteLength }: EncodedConfig): void {
+/** @internal Readers take a longer config for damage. @throws {RegistryError} `CONFIG_TOO_LARGE` */
+export function checkSize(table: Table, { byteLength }: EncodedConfig, kind: string, id: string): void {
   const max = table.control[Header.configBytesMax];
   if (byteLength <= max) return;
-  throw new RegistryError('CONFIG_TOO_LARGE', `${what} takes ${byteLength} bytes; configBytesMax is ${max}`);
+  throw new RegistryError(
+    'CONFIG_TOO_LARGE',
+    `${kind} ${quote(id)}: its config takes ${byteLength} bytes; configBytesMax is ${max}`,
+  );
 }
 
 /** @internal What is done to entries that there are: by name, or by the registration somebody holds. */
@@ -34,7 +37,7 @@ export class Writes implements RegistrationHost {
   encode(kind: string, id: string, config: JsonInput | undefined): EncodedConfig | undefined {
     if (config === undefined) return undefined;
     const encoded = encodeConfig(config);
-    checkSize(this.#table, `the config of ${kind} ${quote(id)}`, encoded);
+    checkSize(this.#table, encoded, kind, id);
     return encoded;
   }
 
