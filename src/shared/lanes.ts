@@ -236,6 +236,11 @@ export class Lanes {
     return count !== this.#looked;
   }
 
+  /** How many lanes were ever made: open ones, and those that can be opened again. @throws {RegistryError} `CORRUPT` */
+  get count(): number {
+    return this.#used();
+  }
+
   get byteLength(): number {
     return this.#buffer.byteLength;
   }
