@@ -7,6 +7,7 @@ import type { Endings } from './endings.ts';
 import type { OwnerInfo } from './entry.ts';
 import { failureBody, refusalBody } from './failure.ts';
 import { type Mailroom, Sent, servesNot } from './mailroom.ts';
+import type { Address } from './message-options.ts';
 
 /** What a handler of calls is told besides the request. */
 export interface CallContext {
@@ -20,21 +21,15 @@ export interface CallContext {
  *  `Request` is what it knows of its callers: nothing checks it. */
 export type CallHandler<Request = unknown> = (request: Request, context: CallContext) => unknown;
 
-/** Whose handler is asked. */
-interface Callee {
-  readonly slot: number;
-  readonly epoch: number;
-}
-
 /** A call that is being handled. Its signal is made when somebody asks for it: most handlers never do. */
 class Service implements CallContext {
   readonly from: OwnerInfo;
-  /** @internal */
-  readonly callee: Callee;
+  /** Whose handler is asked. */
+  readonly callee: Address;
   #controller: AbortController | undefined;
   #aborted = false;
 
-  constructor(from: OwnerInfo, callee: Callee) {
+  constructor(from: OwnerInfo, callee: Address) {
     this.from = from;
     this.callee = callee;
   }
@@ -52,8 +47,8 @@ class Service implements CallContext {
 }
 
 /**
- * Runs handlers of calls and sends their replies. A reply that is there in the turn of the event loop in which the owner was closed
- * leaves; then the callers of those under way are told that there will be none.
+ * Runs handlers of calls and sends their replies. A reply that is there in the task in which the owner was closed leaves;
+ * then the callers of those under way are told that there will be none.
  */
 export class Services {
   readonly #table: Table;
@@ -77,7 +72,7 @@ export class Services {
     handler: CallHandler,
     request: unknown,
     from: OwnerInfo,
-    callee: Callee,
+    callee: Address,
   ): void {
     const service = new Service(from, callee);
     let result: unknown;
@@ -119,19 +114,14 @@ export class Services {
     return true;
   }
 
-  /** Some owner has ended: in the next turn, when what is ready has been replied, callers are told. */
+  /** Some owner has ended. This is another task than the one that closed it: what that had ready has been replied, promises included. */
   readonly #onEnding = (): void => {
-    const ended: (() => void)[] = [];
-    for (const [end, calls] of this.#underWay) {
-      for (const [call, service] of calls) {
+    for (const [end, calls] of [...this.#underWay]) {
+      for (const [call, service] of [...calls]) {
         const { slot, epoch } = service.callee;
-        if (!this.#table.owners.livesOn(slot, epoch)) ended.push(() => this.#abandon(end, call, service));
+        if (!this.#table.owners.livesOn(slot, epoch)) this.#abandon(end, call, service);
       }
     }
-    if (ended.length > 0)
-      setImmediate(() => {
-        for (const abandon of ended) abandon();
-      });
   };
 
   #abandon(end: ReceivingEnd, call: number, service: Service): void {
@@ -174,7 +164,7 @@ export class Services {
   }
 
   /** The owner that is called has no handler of calls. */
-  refuseUnserved(end: ReceivingEnd, call: number, { slot, epoch }: Callee): void {
+  refuseUnserved(end: ReceivingEnd, call: number, { slot, epoch }: Address): void {
     const lives = this.#table.owners.livesOn(slot, epoch);
     this.refuse(end, call, lives ? new RegistryError('NOT_RECEIVING', servesNot) : ownerEnded());
   }

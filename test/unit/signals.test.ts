@@ -47,7 +47,11 @@ test('a signal with nothing to do any more is not listened to, and may be used a
     offAbort(signal, act);
     assert.is(getEventListeners(signal, 'abort').length, 0);
   }
+  const other = () => {};
+  onAbort(signal, other);
   onAbort(signal, act);
+  offAbort(signal, other);
+  assert.is(getEventListeners(signal, 'abort').length, 1);
   controller.abort();
   assert.is(done, 1);
 });
