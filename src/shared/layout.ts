@@ -181,13 +181,16 @@ export const OwnerRow = {
   thread: 1,
   threadEpoch: 2,
   nextFree: 3,
-  /** The epoch of the tenancy that receives messages. Written by its thread alone; any other epoch says nothing. */
-  receives: 4,
+  /** What the tenancy takes: its epoch, with bits of `Takes` in place of its state. With any other epoch it says nothing. Written by
+   *  its thread alone, which stores no older epoch over a newer one. */
+  takes: 4,
   /** Why it ended: the epoch with an `EndReason` in place of its state. Written before the epoch moves to dead. */
   reason: 5,
   expiry: 6,
   words: 8,
 } as const;
+/** Bits of `OwnerRow.takes`: a tenancy has handlers of these. */
+export const Takes = { nothing: 0, messages: 1, calls: 2 } as const;
 /** Bits of `OwnerRow.reason`. Without one the owner ended with its thread. */
 export const EndReason = { none: 0, closed: 1, expired: 2 } as const;
 export const OwnerState = { free: 0, alive: 1, dead: 2, mask: 3, step: 4 } as const;
