@@ -2,6 +2,7 @@ import type { EncodedConfig } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { Header } from '../shared/layout.ts';
 import { quote } from '../shared/name-key.ts';
+import type { IfHeld } from '../shared/shard.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
 import type { Table } from '../shared/table.ts';
 import { ownerDead, tableFull } from './errors.ts';
@@ -35,7 +36,7 @@ export function checkOwner({ table }: Parts, owner: Owner): void {
 /**
  * @internal Registers an entry of one of the registry's own kinds, under the name that the table's key has, or gives it another
  * config if `owner` has it. `kind` and `id` are for people.
- * @returns undefined when another living owner has it
+ * @returns undefined when another living owner has it, and keeps it
  * @throws {RegistryError} `CONFIG_TOO_LARGE`, `TABLE_FULL`, `OWNER_DEAD`, `CLOSED`, `BUSY`
  */
 export function registerOwn(
@@ -44,6 +45,7 @@ export function registerOwn(
   kind: string,
   id: string,
   config: EncodedConfig | undefined,
+  ifHeld: IfHeld,
 ): Registration | undefined {
   const { table, self, host } = parts;
   const { key } = table;
@@ -62,7 +64,7 @@ export function registerOwn(
   try {
     const shardNumber = table.shardOf(key.hash);
     const shard = table.shards[shardNumber];
-    const outcome = shard.register(key, owner.slot, owner.epoch, config, true);
+    const outcome = shard.register(key, owner.slot, owner.epoch, config, ifHeld);
     if (outcome === Outcome.taken) return undefined;
     if (outcome === Outcome.full) throw tableFull('register', kind, id, shard);
     const registration = new Registration(host, kind, id, shardNumber, shard.record, shard.born);

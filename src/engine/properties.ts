@@ -3,6 +3,7 @@ import { encodeConfig, type JsonInput, type JsonValue } from '../shared/codec.ts
 import { RegistryError } from '../shared/errors.ts';
 import { InternalKind } from '../shared/internal-kinds.ts';
 import { Header } from '../shared/layout.ts';
+import { IfHeld } from '../shared/shard.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
 import type { Table } from '../shared/table.ts';
 import type { OwnerInfo } from './entry.ts';
@@ -110,7 +111,7 @@ export class Properties extends PropertiesView {
     // As a registration: an owner that closes in good order frees it.
     owner.registers();
     try {
-      const outcome = shard.register(table.key, owner.slot, owner.epoch, config, true);
+      const outcome = shard.register(table.key, owner.slot, owner.epoch, config, IfHeld.update);
       if (outcome === Outcome.full) throw tableFull('register', 'properties of owner', id, shard);
       if (!owner.alive) {
         shard.sweepRecord(shard.record, shard.born);

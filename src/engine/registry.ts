@@ -3,7 +3,7 @@ import { type EncodedConfig, encodeConfig, type JsonInput, type JsonValue } from
 import { RegistryError } from '../shared/errors.ts';
 import { Header } from '../shared/layout.ts';
 import { quote } from '../shared/name-key.ts';
-import { ANY, type Shard, versionToken } from '../shared/shard.ts';
+import { ANY, IfHeld, type Shard, versionToken } from '../shared/shard.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
 import { allocateTable, Table, type TableBuffers } from '../shared/table.ts';
 import { CoordinatorLink } from '../workers/coordinator-link.ts';
@@ -176,18 +176,18 @@ export class Registry implements Disposable, AsyncDisposable {
    *   `OWNER_DEAD`, `CLOSED`, `BUSY`; the signal's own reason when it has aborted
    */
   register(kind: string, id: string, options: RegisterOptions = {}): Registration {
-    return this.#register(kind, id, options, false) ?? this.#throwTaken(kind, id);
+    return this.#register(kind, id, options, IfHeld.refuse) ?? this.#throwTaken(kind, id);
   }
 
   /** `register`, with a taken name as a value. @throws {RegistryError} as `register` does otherwise */
   tryRegister(kind: string, id: string, options: RegisterOptions = {}): TryRegisterResult {
-    const registration = this.#register(kind, id, options, false);
+    const registration = this.#register(kind, id, options, IfHeld.refuse);
     return registration ? { ok: true, registration } : { ok: false, error: this.#taken(kind, id) };
   }
 
   /** `register`, but a name that the same owner has gets the new config. @throws {RegistryError} as `register` does */
   registerOrUpdate(kind: string, id: string, options: RegisterOptions = {}): Registration {
-    return this.#register(kind, id, options, true) ?? this.#throwTaken(kind, id);
+    return this.#register(kind, id, options, IfHeld.update) ?? this.#throwTaken(kind, id);
   }
 
   /** What a name stands for, or undefined. Nothing but loads of memory when it was looked up before and has not
@@ -477,7 +477,7 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   /** @returns undefined when the name is taken. */
-  #register(kind: string, id: string, options: RegisterOptions, update: boolean): Registration | undefined {
+  #register(kind: string, id: string, options: RegisterOptions, ifHeld: IfHeld): Registration | undefined {
     this.#checkOpen();
     checkRegisterOptions(options);
     const { signal, owner = this.#self } = options;
@@ -502,7 +502,7 @@ export class Registry implements Disposable, AsyncDisposable {
     try {
       const shardNumber = table.shardOf(key.hash);
       const shard = table.shards[shardNumber];
-      const outcome = shard.register(key, owner.slot, owner.epoch, config, update, ttl);
+      const outcome = shard.register(key, owner.slot, owner.epoch, config, ifHeld, ttl);
       if (outcome === Outcome.taken) return undefined;
       if (outcome === Outcome.full) throw tableFull('register', kind, id, shard);
       const registration = new Registration(this.#host, kind, id, shardNumber, shard.record, shard.born, ttl);
