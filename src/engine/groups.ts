@@ -4,6 +4,7 @@ import { assert, RegistryError } from '../shared/errors.ts';
 import { InternalKind } from '../shared/internal-kinds.ts';
 import { limits } from '../shared/limits.ts';
 import { quote } from '../shared/name-key.ts';
+import { IfHeld } from '../shared/shard.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
 import { AutomaticGroups, automaticNames, isAutomatic } from './automatic-groups.ts';
 import { Dependents } from './dependents.ts';
@@ -61,7 +62,7 @@ export class Groups {
     if (named !== undefined) this.#byName.freeSome();
     this.#encode(group, owner, named);
     const config = named && encodeConfig([named.kind, named.id]);
-    const registration = registerOwn(this.#parts, owner, 'group', group, config);
+    const registration = registerOwn(this.#parts, owner, 'group', group, config, IfHeld.update);
     assert(registration !== undefined, 'a membership is its own owner’s');
     if (named !== undefined) this.#byName.add(registration, [named]);
     return new Membership(group, registration);

@@ -3,6 +3,7 @@ import type { EncodedConfig } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { EndReason } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
+import type { IfHeld } from '../shared/shard.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
 import type { Table } from '../shared/table.ts';
 import { ownerDead, tableFull } from './errors.ts';
@@ -100,9 +101,9 @@ export class Owner implements Disposable {
   }
 
   /**
-   * @internal Registers the name that the table's key has, or with `update` gives it another config if this owner has it.
+   * @internal Registers the name that the table's key has. `ifHeld` says what to do when a living owner has it.
    * `kind` and `id` are for people.
-   * @returns undefined when another living owner has it
+   * @returns undefined when it is refused: another living owner has it
    * @throws {RegistryError} `TABLE_FULL`, `OWNER_DEAD`, `CLOSED`, `BUSY`
    */
   register(
@@ -110,7 +111,7 @@ export class Owner implements Disposable {
     kind: string,
     id: string,
     config: EncodedConfig | undefined,
-    update: boolean,
+    ifHeld: IfHeld,
     ttl = 0,
   ): Registration | undefined {
     const table = this.#table;
@@ -120,7 +121,7 @@ export class Owner implements Disposable {
     try {
       const number = table.shardOf(key.hash);
       const shard = table.shards[number];
-      const outcome = shard.register(key, this.slot, this.epoch, config, update, ttl);
+      const outcome = shard.register(key, this.slot, this.epoch, config, ifHeld, ttl);
       if (outcome === Outcome.taken) return undefined;
       if (outcome === Outcome.full) throw tableFull('register', kind, id, shard);
       const registration = new Registration(host, kind, id, number, shard.record, shard.born, ttl);

@@ -1,5 +1,6 @@
 import type { EncodedConfig } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
+import type { IfHeld } from '../shared/shard.ts';
 import type { Table } from '../shared/table.ts';
 import type { Life } from './life.ts';
 import { Owner } from './owner.ts';
@@ -26,7 +27,7 @@ export function checkOwner(table: Table, owner: Owner): void {
 /**
  * @internal Registers an entry of one of the registry's own kinds, under the name that the table's key has, or gives it another
  * config if `owner` has it. `kind` and `id` are for people.
- * @returns undefined when another living owner has it
+ * @returns undefined when another living owner has it, and keeps it
  * @throws {RegistryError} `CONFIG_TOO_LARGE`, `TABLE_FULL`, `OWNER_DEAD`, `CLOSED`, `BUSY`
  */
 export function registerOwn(
@@ -35,8 +36,9 @@ export function registerOwn(
   kind: string,
   id: string,
   config: EncodedConfig | undefined,
+  ifHeld: IfHeld,
 ): Registration | undefined {
   if (config !== undefined) checkSize(parts.table, config, kind, id);
   owner.checkAlive(kind, id);
-  return owner.register(parts.writes, kind, id, config, true);
+  return owner.register(parts.writes, kind, id, config, ifHeld);
 }

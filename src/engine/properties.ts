@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { encodeConfig, type JsonInput, type JsonValue } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { InternalKind } from '../shared/internal-kinds.ts';
+import { IfHeld } from '../shared/shard.ts';
 import type { Table } from '../shared/table.ts';
 import type { OwnerInfo } from './entry.ts';
 import type { Owner } from './owner.ts';
@@ -96,7 +97,7 @@ export class Properties extends PropertiesView {
     owner.checkAlive('properties of owner', id);
     table.key.encode(InternalKind.properties, id);
     // As a registration: an owner that closes in good order frees it.
-    owner.register(nobodysHost, 'properties of owner', id, config, true);
+    owner.register(nobodysHost, 'properties of owner', id, config, IfHeld.update);
   }
 }
 

@@ -2,7 +2,7 @@ import { type InspectOptions, inspect } from 'node:util';
 import type { JsonInput, JsonValue } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { Header } from '../shared/layout.ts';
-import { ANY } from '../shared/shard.ts';
+import { ANY, IfHeld } from '../shared/shard.ts';
 import { allocateTable, Table, type TableBuffers } from '../shared/table.ts';
 import { CoordinatorLink } from '../workers/coordinator-link.ts';
 import { watchWorkers } from '../workers/worker-watch.ts';
@@ -170,18 +170,18 @@ export class Registry implements Disposable, AsyncDisposable {
    *   `OWNER_DEAD`, `CLOSED`, `BUSY`; the signal's own reason when it has aborted
    */
   register(kind: string, id: string, options: RegisterOptions = {}): Registration {
-    return this.#register(kind, id, options, false) ?? this.#throwTaken(kind, id);
+    return this.#register(kind, id, options, IfHeld.refuse) ?? this.#throwTaken(kind, id);
   }
 
   /** `register`, with a taken name as a value. @throws {RegistryError} as `register` does otherwise */
   tryRegister(kind: string, id: string, options: RegisterOptions = {}): TryRegisterResult {
-    const registration = this.#register(kind, id, options, false);
+    const registration = this.#register(kind, id, options, IfHeld.refuse);
     return registration ? { ok: true, registration } : { ok: false, error: this.#taken(kind, id) };
   }
 
   /** `register`, but a name that the same owner has gets the new config. @throws {RegistryError} as `register` does */
   registerOrUpdate(kind: string, id: string, options: RegisterOptions = {}): Registration {
-    return this.#register(kind, id, options, true) ?? this.#throwTaken(kind, id);
+    return this.#register(kind, id, options, IfHeld.update) ?? this.#throwTaken(kind, id);
   }
 
   /** What a name stands for, or undefined. Nothing but loads of memory when it was looked up before and has not
@@ -460,7 +460,7 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   /** @returns undefined when the name is taken. */
-  #register(kind: string, id: string, options: RegisterOptions, update: boolean): Registration | undefined {
+  #register(kind: string, id: string, options: RegisterOptions, ifHeld: IfHeld): Registration | undefined {
     this.#life.checkOpen();
     checkRegisterOptions(options);
     const { signal, owner = this.#self } = options;
@@ -476,7 +476,7 @@ export class Registry implements Disposable, AsyncDisposable {
     owner.checkAlive(kind, id);
     if (table.control[Header.admission] !== 0) this.#admit(kind, id);
     key.encode(kinds.intern(kind), id);
-    const registration = owner.register(this.#writes, kind, id, config, update, ttl);
+    const registration = owner.register(this.#writes, kind, id, config, ifHeld, ttl);
     if (registration !== undefined && signal !== undefined) this.#aborts.add(registration, signal);
     return registration;
   }

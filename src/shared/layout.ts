@@ -21,7 +21,7 @@ import { Monitor } from './monitor-layout.ts';
 export const LINE_WORDS = 16; // one 64-byte cache line
 
 export const MAGIC = 0x526f6c6c; // "Roll"
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 
 /** The first words of each of a shard's buffers: what it belongs to, and as what. */
 export const Stamp = { identity: 0, shard: 4, part: 5, words: 6 } as const;
@@ -123,6 +123,10 @@ export const Shard = {
   insertSequence: guardWords + 16,
   /** A line of its own: the change sequence. Odd while any record of the shard is about to change. */
   changeSequence: guardWords + 32,
+  /** In its line, as both change together: the owner of the record that is being taken over (`Version.moved`). Written before
+   *  the commit that sets `moved`, and again only by the next takeover, under other versions. */
+  nextOwner: guardWords + 33,
+  nextOwnerEpoch: guardWords + 34,
   /** Lines of the lock's holder. `entries` counts records in the index, the dead and not yet swept included. */
   entries: guardWords + 48,
   tombstones: guardWords + 49,
@@ -234,11 +238,12 @@ export const CounterRow = {
 /**
  * One record, a cache line.
  *
- * `version` = sequence << 2 | live << 1 | set. It is the ONLY word that makes a change visible: every commit is one
+ * `version` = sequence << 3 | moved << 2 | live << 1 | set. It is the ONLY word that makes a change visible: every commit is one
  * store of it. The sequence goes up by one at each commit and never restarts, also when the record gets another
  * name. While `live` is 0 the record is vacant: readers pass over it and the holder of the lock may write all other
  * words. While it is 1 only the value word and the deadline that `set` does *not* select may be written, and the other deadline
- * to renew it.
+ * to renew it. While `moved` is 1 the owner is the shard's `nextOwner`, and the registration begins with this version: then `owner`,
+ * `ownerEpoch` and `born` may be written. The store that sets `moved` back keeps the sequence: nothing has changed for anybody.
  */
 export const Record = {
   version: 0,
@@ -262,7 +267,7 @@ export const Record = {
 } as const;
 export const keyBytesInline = Record.keyWords * 4;
 
-export const Version = { set: 1, live: 2, sequenceShift: 2, sequenceMax: 0x3fffffff } as const;
+export const Version = { set: 1, live: 2, moved: 4, sequenceShift: 3, sequenceMax: 0x1fffffff } as const;
 
 /** Where the deadline lies that a record at `at` has under this version. */
 export const deadlineAt = (at: number, version: number): number => at + Record.expiry + (version & Version.set);

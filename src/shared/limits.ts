@@ -135,8 +135,6 @@ export const limits = {
   viewScansMax: 3,
   /** Bytes (UTF-8) of a group's name: the rest of an entry's name says who is the member. */
   groupNameBytesMax: 192,
-  /** Times a binding is written while other threads bind the same transport, before it ends in `BUSY`. */
-  bindTriesMax: 100,
   /** Groups that are told with their names among a registry's figures, the largest: each is a time series of its own
    *  wherever such figures are kept. */
   groupsToldMax: 100,
