@@ -9,8 +9,8 @@ import { numberOf, parseCommandLine, refuse } from './lib/command-line.ts';
 const threadsDefault = Math.min(Math.max(6, availableParallelism()), 48);
 const usage = `npm run torture -- [options]
 
-Threads register, update, unregister, look up and list the same names, while some of them are killed anywhere. Ends with
-a report. Ctrl-C or SIGTERM ends it early, with the report of what was done; another one ends it at once.
+Threads register, update, unregister, look up and list the same names, send each other messages and call each other, join
+groups, bind, count, watch and monitor, while some of them are killed anywhere. Ends with a report. Ctrl-C or SIGTERM ends it early, with the report of what was done; another one ends it at once.
 
   --kills N            threads to kill, default 200; with 0 all threads survive, for --minutes
   --minutes N          run at least so long, and see whether memory stays flat
@@ -24,9 +24,10 @@ a report. Ctrl-C or SIGTERM ends it early, with the report of what was done; ano
 
 Exit code
   0    nothing was found
-  1    something was stuck (no operation within a minute, or one that ended in BUSY or CORRUPT), torn (a config that
-       nobody wrote), lost (a write that was told, undone; a name of the dead, found), leaked (memory neither in use nor
-       free) or failed (any other error, in a thread or of the run itself), or memory grows (in runs of minutes)
+  1    something was stuck (no operation within a minute, or one that ended in BUSY, CORRUPT or TIMEOUT), torn (a config or
+       a message that nobody wrote), lost (a write, a message or a count that was told, undone; a name or a member of the
+       dead, found), repeated (a message or a count that came twice), leaked (memory neither in use nor free) or failed
+       (any other error, in a thread or of the run itself), or memory grows (in runs of minutes)
   2    it cannot be run as asked
   130  interrupted (143: by SIGTERM), and nothing found until then`;
 

@@ -76,9 +76,9 @@ function countRecords(
     const { records } = memory;
     const version = records[at + Record.version];
     if ((version & Version.live) === 0 || owners.clock.isOver(records, deadlineAt(at, version))) continue;
-    if (records[at + Record.owner] !== owner || records[at + Record.ownerEpoch] !== epoch) {
-      owner = records[at + Record.owner];
-      epoch = records[at + Record.ownerEpoch];
+    const [slot, tenancy] = [reader.ownerOf(at, version), reader.ownerEpochOf(at, version)];
+    if (slot !== owner || tenancy !== epoch) {
+      [owner, epoch] = [slot, tenancy];
       thread = owners.alive(owner, epoch) ? threadOf(owners.thread(owner), names.length) : -1;
     }
     if (thread === -1) continue;

@@ -136,7 +136,8 @@ class MembersOf implements Source<readonly GroupMember[]> {
     const reader = this.#table.readers.at(shard);
     if (reader === undefined) throw corrupt(`a member of shard ${shard}`);
     grounds.addSequence(reader.changeSequenceAt, reader.changeSequence());
-    if (grounds.mortality.isPast(reader.memory.records, reader.deadlineOf(record))) return false;
+    const deadlineAt = reader.deadlineOf(record); // first: `records` covers it afterwards
+    if (grounds.mortality.isPast(reader.memory.records, deadlineAt)) return false;
     return reader.isRegistration(record, born);
   }
 }

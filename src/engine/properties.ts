@@ -2,13 +2,12 @@ import { inspect } from 'node:util';
 import { encodeConfig, type JsonInput, type JsonValue } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { InternalKind } from '../shared/internal-kinds.ts';
-import { Header } from '../shared/layout.ts';
-import { Outcome } from '../shared/shard-mutations.ts';
+import { IfHeld } from '../shared/shard.ts';
 import type { Table } from '../shared/table.ts';
 import type { OwnerInfo } from './entry.ts';
-import { ownerDead, tableFull } from './errors.ts';
 import type { Owner } from './owner.ts';
-import { Registration, type RegistrationHost } from './registration.ts';
+import type { RegistrationHost } from './registration.ts';
+import { checkSize } from './writes.ts';
 
 /** What an owner says of itself, as any thread reads it. Each call reads shared memory anew. All properties of an owner are
  *  one entry, `<slot>.<epoch>`: so a change is one commit, and they end with the owner. */
@@ -46,14 +45,12 @@ export class PropertiesView {
 export class Properties extends PropertiesView {
   readonly #table: Table;
   readonly #owner: Owner;
-  readonly #isThread: boolean;
 
   /** @internal Made by `owner.properties` and `registry.properties`. */
   constructor(table: Table, owner: Owner) {
     super(table, owner);
     this.#table = table;
     this.#owner = owner;
-    this.#isThread = owner.slot === table.slot;
   }
 
   /** Sets a property: any JSON value. All of an owner's together take `configBytesMax` at most.
@@ -96,30 +93,11 @@ export class Properties extends PropertiesView {
     const owner = this.#owner;
     const id = `${owner.slot}.${owner.epoch}`;
     const config = encodeConfig(Object.fromEntries(all) as JsonInput);
-    const max = table.control[Header.configBytesMax];
-    if (config.byteLength > max) {
-      throw new RegistryError(
-        'CONFIG_TOO_LARGE',
-        `the properties of owner ${id} take ${config.byteLength} bytes; configBytesMax is ${max}`,
-      );
-    }
-    if (!owner.alive) throw ownerDead('properties of owner', id);
+    checkSize(table, config, 'properties of owner', id);
+    owner.checkAlive('properties of owner', id);
     table.key.encode(InternalKind.properties, id);
-    const shardNumber = table.shardOf(table.key.hash);
-    const shard = table.shards[shardNumber];
     // As a registration: an owner that closes in good order frees it.
-    owner.registers();
-    try {
-      const outcome = shard.register(table.key, owner.slot, owner.epoch, config, true);
-      if (outcome === Outcome.full) throw tableFull('register', 'properties of owner', id, shard);
-      if (!owner.alive) {
-        shard.sweepRecord(shard.record, shard.born);
-        throw ownerDead('properties of owner', id);
-      }
-      if (!this.#isThread) owner.track(new Registration(nobodysHost, '', id, shardNumber, shard.record, shard.born));
-    } finally {
-      owner.registered();
-    }
+    owner.register(nobodysHost, 'properties of owner', id, config, IfHeld.update);
   }
 }
 

@@ -84,6 +84,18 @@ export const limits = {
   coordinatorStartMs: 3_000,
   /** Milliseconds a coordinator runs at least, or the next is started so much later. */
   coordinatorRestMs: 1_000,
+  /** Milliseconds before a thread connects again to a coordinator it has lost, doubling from the first to the last: a new
+   *  one listens within some tens. */
+  coordinatorRetryFirstMs: 5,
+  coordinatorRetryLastMs: 500,
+  /** Milliseconds between two looks whether a coordinator still listens after the close, and what all of them take at most.
+   *  One that hears of the close ends at once, unless it waits for a lock: `lockWaitCoordinatorMs`. */
+  coordinatorKnockMs: 2,
+  coordinatorEndMs: 5_000,
+  /** Connections to a coordinator that have not said hello, at once. Ours say it in the first turn of their thread; when there are
+   *  more, the oldest is hung up on. Its thread, if it is one of ours, connects again, and until then the kernel is asked
+   *  for it. */
+  strangersMax: 64,
   /** Milliseconds between two looks whether a thread that hung up has ended, doubling from the first to the last. */
   deathCheckFirstMs: 1,
   deathCheckLastMs: 64,
@@ -127,8 +139,6 @@ export const limits = {
   viewScansMax: 3,
   /** Bytes (UTF-8) of a group's name: the rest of an entry's name says who is the member. */
   groupNameBytesMax: 192,
-  /** Times a binding is written while other threads bind the same transport, before it ends in `BUSY`. */
-  bindTriesMax: 100,
   /** Groups that are told with their names among a registry's figures, the largest: each is a time series of its own
    *  wherever such figures are kept. */
   groupsToldMax: 100,

@@ -9,13 +9,6 @@ import type { Table, TableBuffers } from '../shared/table.ts';
 import { CoordinatorMessage, coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
 import { workerUrl } from './worker-url.ts';
 
-const RETRY_FIRST_MS = 5;
-const RETRY_LAST_MS = 500;
-/** Milliseconds between two looks whether a coordinator still listens, and what all of them take at most. One that hears of
- *  the close ends at once, unless it waits for a lock: `limits.lockWaitCoordinatorMs`. */
-const KNOCK_MS = 2;
-const KNOCK_FOR_MS = 5_000;
-
 /**
  * A thread's side of the coordinator: the socket whose end tells of the thread's end, and the restart of a coordinator
  * that has ended. Nothing here keeps the process alive, and no registry call waits for it.
@@ -30,7 +23,7 @@ export class CoordinatorLink {
   #socket: Socket | undefined;
   #worker: Worker | undefined;
   #retry: NodeJS.Timeout | undefined;
-  #retryMs = RETRY_FIRST_MS;
+  #retryMs: number = limits.coordinatorRetryFirstMs;
   #failingSince = 0;
   /** The coordinator that this thread started last has ended, and nobody has started another. */
   #died = false;
@@ -73,7 +66,7 @@ export class CoordinatorLink {
         if (type === FrameType.recover) this.#giveBack();
         if (type !== FrameType.welcome) continue;
         welcomeAt = performance.now();
-        this.#retryMs = RETRY_FIRST_MS;
+        this.#retryMs = limits.coordinatorRetryFirstMs;
         this.#failingSince = 0;
       }
     });
@@ -101,8 +94,8 @@ export class CoordinatorLink {
     if (!stop) return;
     await this.#worker?.terminate();
     // The present one may be another thread's. Who hangs up on it makes it see that the registry is closed.
-    const givenUpAt = performance.now() + KNOCK_FOR_MS;
-    while ((await this.#knock()) && performance.now() < givenUpAt) await delay(KNOCK_MS);
+    const givenUpAt = performance.now() + limits.coordinatorEndMs;
+    while ((await this.#knock()) && performance.now() < givenUpAt) await delay(limits.coordinatorKnockMs);
   }
 
   /** @returns whether a coordinator listened. */
@@ -138,7 +131,7 @@ export class CoordinatorLink {
     let restMs = 0;
     if (welcomeAt !== 0 && now - welcomeAt < limits.coordinatorRestMs) restMs = limits.coordinatorRestMs;
     if (welcomeAt === 0 && this.#died) restMs = this.#nextRetryMs();
-    else this.#retryMs = RETRY_FIRST_MS;
+    else this.#retryMs = limits.coordinatorRetryFirstMs;
     this.#failingSince = 0;
     this.#later(restMs, () => {
       try {
@@ -153,7 +146,7 @@ export class CoordinatorLink {
   /** Doubles until somebody is welcomed. */
   #nextRetryMs(): number {
     const retryMs = this.#retryMs;
-    this.#retryMs = Math.min(retryMs * 2, RETRY_LAST_MS);
+    this.#retryMs = Math.min(retryMs * 2, limits.coordinatorRetryLastMs);
     return retryMs;
   }
 

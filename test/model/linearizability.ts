@@ -129,19 +129,21 @@ function apply(state: State, { thread, operation, result }: Event, n: number): {
       return answer(names.map((name) => `${name}=${live(name)?.config}`).join(' '));
     }
     case 'register':
-    case 'registerOrUpdate': {
+    case 'registerOrUpdate':
+    case 'takeOver': {
       const { op, name, config, owned, ttl } = operation;
       const owner = owned ? ownOwner() : `${thread}`;
       const entry = live(name);
-      if (entry && (op === 'register' || entry.owner !== owner)) return answer('taken');
-      const registration = entry?.registration ?? n;
+      const isOwn = entry?.owner === owner;
+      if (entry && op !== 'takeOver' && !(op === 'registerOrUpdate' && isOwn)) return answer('taken');
+      const registration = isOwn ? entry.registration : n;
       // Who takes a name from an owner whose time is over has ended that owner.
       const before = state.names.get(name)?.owner;
       const dead = before !== undefined && !alive(before) ? new Set([...state.dead, before]) : state.dead;
       return answer('done', {
         names: withOne(state.names, name, {
           ...{ owner, config, registration, version: n },
-          expires: ttl === undefined ? entry?.expires : state.clock + ttl,
+          expires: ttl === undefined ? (isOwn ? entry.expires : undefined) : state.clock + ttl,
         }),
         made: withOne(state.made, mine(name), registration),
         dead,

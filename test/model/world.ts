@@ -2,7 +2,7 @@ import { encodeConfig } from '../../src/shared/codec.ts';
 import { ControlMap, Header, OwnerRow, OwnerState, Shard } from '../../src/shared/layout.ts';
 import { defaults } from '../../src/shared/limits.ts';
 import { NameKey } from '../../src/shared/name-key.ts';
-import { ANY, versionToken } from '../../src/shared/shard.ts';
+import { ANY, IfHeld, versionToken } from '../../src/shared/shard.ts';
 import { ShardMemory } from '../../src/shared/shard-memory.ts';
 import type { RawEntry } from '../../src/shared/shard-reader.ts';
 import { allocateTable } from '../../src/shared/table.ts';
@@ -14,7 +14,7 @@ import { $isKilled, $place, $run, $shared, $wait, type Access } from './runtime.
 export type Operation =
   /** `owned`: for the owner that the thread opened last, instead of the thread itself. */
   | {
-      readonly op: 'register' | 'registerOrUpdate';
+      readonly op: 'register' | 'registerOrUpdate' | 'takeOver';
       readonly name: string;
       readonly config: string;
       readonly owned?: boolean;
@@ -58,6 +58,7 @@ const ROWS = THREADS_MAX + 1;
 const OWNERS_MAX = 3;
 /** The kind of all names. */
 const KIND = 'k';
+const ifHeld = { register: IfHeld.refuse, registerOrUpdate: IfHeld.update, takeOver: IfHeld.takeOver } as const;
 const outcomes = ['done', 'taken', 'full', 'notFound', 'changed'];
 
 /** A table of one shard, small, with a fixed hash key, and virtual threads attached to it. */
@@ -249,6 +250,7 @@ export class Actor {
     switch (operation.op) {
       case 'register':
       case 'registerOrUpdate':
+      case 'takeOver':
         return yield* this.#register(operation);
       case 'update':
         return outcomes[yield* shard.update(key, ANY, encodeConfig(operation.config))];
@@ -322,12 +324,11 @@ export class Actor {
     }
   }
 
-  *#register({ op, name, config, owned, ttl }: Operation & { op: 'register' | 'registerOrUpdate' }): Steps<Result> {
+  *#register({ op, name, config, owned, ttl }: Operation & { op: keyof typeof ifHeld }): Steps<Result> {
     const { own, shard } = this;
     const owner = owned ? own.owner : own.slot;
     const epoch = owned ? own.ownerEpoch : own.epoch;
-    const update = op === 'registerOrUpdate';
-    const outcome = outcomes[yield* shard.register(this.key, owner, epoch, encodeConfig(config), update, ttl)];
+    const outcome = outcomes[yield* shard.register(this.key, owner, epoch, encodeConfig(config), ifHeld[op], ttl)];
     if (outcome === 'done') own.made.set(name, { record: shard.record, born: shard.born });
     return outcome;
   }
@@ -437,7 +438,7 @@ export class Actor {
     const end = control[at + Shard.resizes] + rebuilds;
     for (let n = 0; control[at + Shard.resizes] < end; n++) {
       this.key.encode(1, `churn${n}`);
-      yield* this.shard.register(this.key, this.own.slot, this.own.epoch, undefined, false);
+      yield* this.shard.register(this.key, this.own.slot, this.own.epoch, undefined, IfHeld.refuse);
       yield* this.shard.unregister(this.key);
     }
     this.atomic = false;

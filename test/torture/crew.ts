@@ -16,6 +16,8 @@ export class CrewMember {
   readonly row: number;
   /** Once it is ready. */
   attachment: Attachment = { slot: -1, epoch: 0, tid: 0 };
+  /** It is ready, and nobody has begun to end it. */
+  lives = false;
   readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #report: PromiseWithResolvers<SurvivorReport> = Promise.withResolvers();
 
@@ -35,6 +37,7 @@ export class CrewMember {
     this.worker.on('message', (message: ThreadMessage) => {
       if (message.type === 'ready') {
         this.attachment = message;
+        this.lives = true;
         this.#ready.resolve();
       } else if (message.type === 'report') this.#report.resolve(message.report);
       else broken(new Problem(message.kind, `${role} ${data.row}: ${message.message}`));
@@ -53,8 +56,15 @@ export class CrewMember {
     return this.#report.promise;
   }
 
+  /** Ends it, wherever it is. */
+  async kill(): Promise<void> {
+    this.lives = false;
+    await this.worker.terminate();
+  }
+
   /** Lets a survivor end that has reported. */
   async dismiss(): Promise<void> {
+    this.lives = false;
     const exit = once(this.worker, 'exit');
     this.worker.postMessage('end');
     await exit;

@@ -18,7 +18,7 @@ export class Waits {
   readonly alive: Durations = new Durations();
 }
 
-/** Locks that a thread took over: of shards, or that of the owner rows. */
+/** Locks that a thread took over. */
 export class Takeovers {
   /** From a dead thread that it waited for, or that it was told of. */
   stolen = 0;
@@ -38,6 +38,7 @@ export class LockReport {
   readonly waits: readonly Waits[] = Array.from({ length: Phase.phases }, () => new Waits());
   readonly repairs: Durations = new Durations();
   readonly ofShards: Takeovers = new Takeovers();
+  /** Of the rows of owners, and of counters. */
   readonly ofRows: Takeovers = new Takeovers();
 
   /** Adds all of another, which may have come as a plain copy from its thread. */
@@ -70,7 +71,7 @@ export class LockProbe {
   #asked = -1;
 
   /** `words`, where some of the first `survivors` rows tell who abandons locks alive. */
-  constructor(words: Words = tortureWords(0), survivors = 0) {
+  constructor(words: Words = tortureWords({ survivors: 0, victims: 0 }), survivors = 0) {
     this.#words = words;
     this.#survivors = survivors;
     this.#watchLocks();
@@ -132,7 +133,7 @@ export class LockProbe {
 
   #count(lock: number, how: keyof Omit<Takeovers, 'merge'>): void {
     const { ofRows, ofShards } = this.report;
-    (lock === 0 ? ofRows : ofShards)[how]++;
+    (this.#memory?.isShards(lock) ? ofShards : ofRows)[how]++;
   }
 
   #holderOf(lock: number): Holder {

@@ -1,9 +1,9 @@
 import type { RegistryHandle } from '../../src/engine/index.ts';
-import { ControlMap, Guard, Header, OwnerRow, Shard } from '../../src/shared/layout.ts';
+import { ControlMap, Counters, Guard, Header, OwnerRow, Shard } from '../../src/shared/layout.ts';
 import { holderOf, lockToken } from '../../src/shared/lock.ts';
 import type { Attachment } from './threads.ts';
 
-/** Reads the locks of a registry from its memory: first that of the owner rows, then each shard's. */
+/** Reads the locks of a registry from its memory: those of the owner rows and of the counters, then each shard's. */
 export class LockWords {
   readonly #control: Int32Array;
   readonly #map: ControlMap;
@@ -16,8 +16,13 @@ export class LockWords {
     this.#map = map;
     this.#locks = [
       map.control + Guard.lock,
+      map.counters + Counters.guard + Guard.lock,
       ...handle.shards.map((_, shard) => map.shard(shard) + Shard.guard + Guard.lock),
     ];
+  }
+
+  isShards(lock: number): boolean {
+    return lock > 1;
   }
 
   /** Slot of the thread that holds a lock, or -1. */

@@ -22,7 +22,7 @@ export interface TortureOptions {
 }
 
 /** Kills on one registry before the next is opened, which has to grow anew. */
-const killsPerRegistry = 100;
+const killsPerRegistry = 50;
 
 /** Kills of each registry. A run that is long, or has entries to keep, has one registry. */
 export function roundsOf({ kills, minutes, entries }: TortureOptions): number[] {

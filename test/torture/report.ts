@@ -48,7 +48,7 @@ export function locksOfTheKilled(tally: Tally): { all: number; byParent: number;
   const byWaiters = [survivors, main].reduce((sum, { ofShards, ofRows }) => sum + ofShards.stolen + ofRows.stolen, 0);
   const ofShards = tally.steals - survivors.ofShards.takenBack - survivors.ofShards.recovered;
   const ofRows = survivors.ofRows.stolen + main.ofRows.stolen + main.ofRows.recovered;
-  return { all: Math.max(ofShards + ofRows, byParent + byWaiters), byParent, byWaiters };
+  return { all: Math.max(ofShards + ofRows, byParent + byWaiters, tally.killsHolding), byParent, byWaiters };
 }
 
 export function isFlat(tally: Tally): boolean {
@@ -89,6 +89,15 @@ function workLines(tally: Tally, seconds: number): string[] {
     row('configs read by survivors, all of them whole', tally.reads),
     row('acknowledged writes looked for and found', tally.acknowledged),
     row('names of the living found right after kills', tally.listed),
+    row('ends of threads that monitors were told of', tally.ends),
+    row('changes that watches were told of', tally.changes),
+    row('letters survivors sent, and were told so', tally.sent),
+    row('  refused, and told so: full lanes, dead threads', tally.refused),
+    row('letters that came to survivors, each once', tally.received),
+    row('  at the end of a lane, their senders not told', tally.receivedUntold),
+    row('calls, and waits for room, that had their end', tally.settled),
+    row('additions to counters', tally.counted),
+    row('  done, and who did them not told', tally.countedUntold),
   ];
 }
 
@@ -148,9 +157,13 @@ function accountLines({ accounts }: Tally): string[] {
     row('exact audit: used + free = total', 'used', 'free', 'total'),
     line('records, survivors at rest', 'living', 'records'),
     line('pages', 'living', 'pages'),
+    line('lanes', 'living', 'lanes'),
+    line('rows of counters', 'living', 'counters'),
     row('bytes of configs and long names', bytes('living')),
     line('records, everything unregistered', 'empty', 'records'),
     line('pages', 'empty', 'pages'),
+    line('lanes', 'empty', 'lanes'),
+    line('rows of counters', 'empty', 'counters'),
     row('bytes of configs and long names', bytes('empty')),
   ];
 }
@@ -179,6 +192,8 @@ function problemLines({ problems }: Tally): string[] {
 }
 
 function verdict(tally: Tally): string {
-  const kinds = (['stuck', 'torn', 'lost', 'leaked', 'failed'] as const).map((kind) => `${tally.count(kind)} ${kind}`);
+  const kinds = (['stuck', 'torn', 'lost', 'repeated', 'leaked', 'failed'] as const).map(
+    (kind) => `${tally.count(kind)} ${kind}`,
+  );
   return `${kinds.join(', ')}${isFlat(tally) ? '' : ', memory grows'}`;
 }

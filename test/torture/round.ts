@@ -4,25 +4,32 @@ import { Registry } from '../../src/engine/index.ts';
 import { auditEmptyOnceSwept, auditOnceSwept } from '../support/bookkeeping.ts';
 import type { Random } from '../support/random.ts';
 import { until } from '../support/waiting.ts';
-import { accountsOf } from './accounts.ts';
+import { accountsOf, openLanes } from './accounts.ts';
+import { Correspondence } from './correspondence.ts';
 import { CrewMember } from './crew.ts';
 import { watchDying } from './dying.ts';
 import { LockWords } from './lock-words.ts';
 import { sampleMemory } from './memory.ts';
 import { survivorsOf, type TortureOptions, victimsOf } from './options.ts';
+import { expectTies } from './own-ties.ts';
+import { messageBytesMax } from './post.ts';
 import type { Tally } from './tally.ts';
-import { Problem } from './threads.ts';
+import { Problem, type ProblemKind, stuckMs } from './threads.ts';
+import { Vigil } from './vigil.ts';
 import { Witness } from './witness.ts';
-import { Phase, Row, rowAt, tortureWords, Word, type Words } from './words.ts';
+import { Phase, Row, rowAt, Stop, tortureWords, Word, type Words } from './words.ts';
 
-/** Milliseconds in which a thread gets something done, or is stuck: its wait for a lock ends long before. */
-const stuckMs = 60_000;
 const lookEveryMs = 1_000;
 /** Operations of a victim before it is killed, at most. */
 const victimOperationsMax = 600;
 /** Of so many operations one lists a kind, which reads every record: seldom, when there are very many. */
 const listEvery = 24;
 const listEveryOfMany = 50_000;
+
+/** Rows that are in use or not yet free, for each thread that lives: a guess that leaves room. */
+const rowsPerThread = 2;
+/** Those of all threads: the one that counts for all, and the one that keeps what owners counted. */
+const sharedCounters = 2;
 
 /** What one registry goes through, and who hears of it. */
 export interface RoundPlan {
@@ -42,6 +49,8 @@ export class Round {
   readonly #tally: Tally;
   readonly #registry: Registry;
   readonly #witness: Witness;
+  readonly #correspondence: Correspondence;
+  readonly #vigil: Vigil;
   readonly #locks: LockWords;
   readonly #words: Words;
   readonly #survivors: number;
@@ -56,7 +65,7 @@ export class Round {
   /** Kills so many threads; fewer when something is wrong or the signal says so. What it finds is in the tally. */
   static async run(plan: RoundPlan): Promise<void> {
     const { tally, options } = plan;
-    await using registry = await Registry.open({ shards: options.shards, alarmedPercentMax: 100 });
+    await using registry = await Registry.open({ shards: options.shards, alarmedPercentMax: 100, messageBytesMax });
     tally.probe.attached(registry.handle);
     const round = new Round(plan, registry);
     const watch = setInterval(() => round.#look(), lookEveryMs);
@@ -67,7 +76,7 @@ export class Round {
       tally.note(Problem.of(error));
     } finally {
       clearInterval(watch);
-      await Promise.all([...round.#crew].map(({ worker }) => worker.terminate()));
+      await Promise.all([...round.#crew].map((member) => member.kill()));
       tally.probe.detached();
     }
   }
@@ -79,11 +88,16 @@ export class Round {
     this.#locks = new LockWords(registry.handle);
     this.#survivors = survivorsOf(plan.options);
     this.#victims = victimsOf(plan.options);
-    this.#words = tortureWords(this.#survivors + this.#victims);
-    this.#witness = new Witness(registry, this.#words, plan.options.entries);
+    const size = { survivors: this.#survivors, victims: this.#victims };
+    const rows = Array.from({ length: size.survivors + size.victims }, (_, row) => row);
+    const fail = (error: unknown) => plan.tally.note(Problem.of(error));
+    this.#words = tortureWords(size);
+    this.#witness = new Witness(registry, this.#words, plan.options.entries, rows);
+    this.#correspondence = new Correspondence(this.#words, size);
+    this.#vigil = new Vigil(registry, fail);
     this.#before = { steals: plan.tally.steals };
     this.#killsLeft = plan.kills;
-    this.#seen = Array.from({ length: this.#survivors + this.#victims }, () => ({ operations: 0, atMs: 0 }));
+    this.#seen = rows.map(() => ({ operations: 0, atMs: 0 }));
   }
 
   async #run(): Promise<void> {
@@ -134,6 +148,7 @@ export class Round {
       if (row >= this.#survivors && this.#locks.heldBy(member.attachment) > 0) tally.killsHolding++;
     });
     await member.ready;
+    if (row >= this.#survivors) this.#vigil.watch(row);
     this.#seen[row].atMs = performance.now();
     return member;
   }
@@ -149,31 +164,91 @@ export class Round {
       if (this.#isOver) return;
       const terminated = performance.now();
       const dying = watchDying(victim.attachment.tid);
-      await victim.worker.terminate();
+      await victim.kill();
       tally.addDeath(performance.now() - terminated, await dying);
-      tally.listed += this.#witness.expectGone(victim);
+      tally.listed += this.#expectGone(victim);
     }
+  }
+
+  /** @returns names of the living that were listed. */
+  #expectGone(victim: CrewMember): number {
+    this.#correspondence.close(victim);
+    this.#witness.expectMembers(victim, this.#crew);
+    return this.#witness.expectGone(victim);
   }
 
   async #finish(survivors: readonly CrewMember[]): Promise<void> {
     const tally = this.#tally;
     const victims = [...this.#crew].filter(({ row }) => row >= this.#survivors);
-    await Promise.all(victims.map(({ worker }) => worker.terminate()));
-    for (const victim of victims) this.#witness.expectGone(victim);
-    Atomics.store(this.#words, Word.stop, 1);
+    void this.#witness.followCrew().catch((error) => tally.note(Problem.of(error)));
+    await Promise.all(victims.map((victim) => victim.kill()));
+    for (const victim of victims) this.#expectGone(victim);
+    Atomics.store(this.#words, Word.stop, Stop.work);
+    await this.#expect('lost', 'the ends of the killed are told', () => this.#vigil.awaited === 0);
+    await this.#expect('lost', 'a watch tells who lives', () => this.#witness.isToldOf(survivors));
+    await this.#expect(
+      'stuck',
+      'survivors are quiet',
+      () => Atomics.load(this.#words, Word.quiet) === survivors.length,
+    );
+    await this.#expect('leaked', 'lanes of the dead are given back, and all others read', () =>
+      this.#lanesRest(survivors),
+    );
+    Atomics.store(this.#words, Word.stop, Stop.watching);
     const reports = await Promise.all(survivors.map(({ report }) => report));
     this.#reported = true;
     for (const report of reports) tally.add(report);
-    for (const [row, { mine }] of reports.entries()) this.#witness.expectStates(`survivor ${row}`, mine);
+    for (const survivor of survivors) this.#correspondence.close(survivor);
+    this.#correspondence.settle(reports.map(({ letters }) => letters));
+    tally.receivedUntold += this.#correspondence.untold;
+    tally.ends += this.#vigil.told;
+    for (const [row, { mine, ties }] of reports.entries()) {
+      this.#witness.expectStates(`survivor ${row}`, mine);
+      expectTies(this.#registry, row, ties);
+    }
     this.#witness.expectEntries();
+    const kept = this.#witness.expectCounts();
+    tally.counted += this.#witness.counted;
+    tally.countedUntold += this.#witness.countedUntold;
+    await this.#audit(survivors);
+    this.#witness.expectKept(kept);
+  }
+
+  async #audit(survivors: readonly CrewMember[]): Promise<void> {
+    const { accounts } = this.#tally;
     try {
       await auditOnceSwept(this.#registry.handle);
       const living = accountsOf(this.#registry);
       for (const survivor of survivors) await survivor.dismiss();
       await auditEmptyOnceSwept(this.#registry, this.#witness.kinds(survivors.length));
-      tally.accounts.push({ living, empty: accountsOf(this.#registry) });
+      await until('the rows of counters are free', () => accountsOf(this.#registry).counters.used === sharedCounters);
+      const empty = accountsOf(this.#registry);
+      if (empty.lanes.used !== 0) throw new Error(`${empty.lanes.used} lanes of the dead are in use`);
+      accounts.push({ living, empty });
     } catch (error) {
       throw new Problem('leaked', (error as Error).stack ?? String(error), { cause: error });
+    }
+  }
+
+  /** Whether the lanes of dead senders were given back, all between the living are read, and there are no more than there can be. */
+  #lanesRest(survivors: readonly CrewMember[]): boolean {
+    const { used, total } = openLanes(this.#registry);
+    // A sender has one for each row at most; and of rows there are some more than threads, as a dead one's is free a moment later.
+    const threads = survivors.length + this.#victims;
+    const lanesMax = threads * rowsPerThread * threads * rowsPerThread;
+    if (total > lanesMax)
+      throw new Problem('leaked', `${total} lanes were made, of which at most ${lanesMax} had to be`);
+    return used.every(({ senderLives, receiverLives, waitingBytes }) => {
+      return senderLives && (!receiverLives || waitingBytes === 0);
+    });
+  }
+
+  /** Waits for something that has to come. */
+  async #expect(kind: ProblemKind, what: string, condition: () => boolean): Promise<void> {
+    try {
+      await until(what, () => condition() || this.#isOver, stuckMs);
+    } catch (error) {
+      throw Problem.of(error, kind);
     }
   }
 

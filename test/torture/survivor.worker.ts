@@ -6,13 +6,18 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Registry } from '../../src/engine/index.ts';
 import { checkedConfig } from '../stress/tasks/configs.ts';
 import { Random } from '../support/random.ts';
+import { until } from '../support/waiting.ts';
 import { attachmentOf } from './attachment.ts';
+import { Counting } from './counting.ts';
 import { Durations } from './durations.ts';
 import { LockProbe } from './lock-probe.ts';
 import { LockWords } from './lock-words.ts';
 import { OwnNames } from './own-names.ts';
-import { type Attachment, Problem, type ThreadData, type ThreadMessage } from './threads.ts';
-import { Phase, Row, rowAt, Word } from './words.ts';
+import { OwnTies } from './own-ties.ts';
+import { Post } from './post.ts';
+import { type Attachment, Problem, stuckMs, type ThreadData, type ThreadMessage } from './threads.ts';
+import { Follower, Vigil } from './vigil.ts';
+import { Phase, Row, rowAt, Stop, Word } from './words.ts';
 import { kinds, nameOf, Writer } from './writer.ts';
 
 /*
@@ -21,13 +26,16 @@ import { kinds, nameOf, Writer } from './writer.ts';
  * which may leave a lock held and its critical section half-done, and go on living.
  */
 
-const { handle, seed, words, row, survivors, victims, listEvery, abandons } = workerData as ThreadData;
+const data = workerData as ThreadData;
+const { handle, seed, words, row, survivors, victims, listEvery, abandons } = data;
 /** Milliseconds a callback may take, at most this; time-outs are whole milliseconds. */
 const timeoutMsMax = 3;
 /** Operations between two looks at the heap's size. */
 const heapEvery = 1 << 14;
 
 const connectTurns = 5;
+/** Operations in a turn of the event loop, at most. */
+const turnMax = 64;
 
 const probe = new LockProbe(words, survivors);
 const registry = Registry.attach(handle);
@@ -35,6 +43,11 @@ probe.attached(handle);
 const random = new Random(seed);
 const writer = new Writer(registry, random, row, listEvery);
 const mine = new OwnNames(registry, random, writer, row);
+const ties = new OwnTies(registry, random, row);
+const counting = new Counting(registry, words, row);
+const post = new Post(registry, random, data, fail);
+const vigil = new Vigil(registry, fail);
+const follower = new Follower(registry, fail);
 const operations = Array.from({ length: Phase.phases }, () => new Durations());
 const ledgers = Array.from({ length: victims }, (_, n) => registry.ref(kinds.ledger, nameOf('ledger', survivors + n)));
 const say = (message: ThreadMessage) => parentPort?.postMessage(message);
@@ -68,10 +81,13 @@ function give(): void {
 }
 
 function operate(): void {
-  const choice = random.below(8);
-  if (choice < 2) mine.operate();
-  else if (choice === 2 && victims > 0) checkLedger();
-  else if (choice === 3 && victims > 0 && row === 0) give();
+  const choice = random.below(16);
+  if (choice < 3) mine.operate();
+  else if (choice < 5) ties.operate();
+  else if (choice < 6) counting.operate();
+  else if (choice < 8) post.operate();
+  else if (choice < 10 && victims > 0) checkLedger();
+  else if (choice < 11 && victims > 0 && row === 0) give();
   else writer.operate();
 }
 
@@ -88,7 +104,22 @@ function work(goOn: () => boolean): void {
   }
 }
 
-const stopped = () => Atomics.load(words, Word.stop) !== 0;
+const stopped = () => Atomics.load(words, Word.stop) !== Stop.no;
+
+/** What is not to be cut short. */
+function beginSomething(): void {
+  post.begin();
+  if (victims > 0) vigil.watch(survivors + random.below(victims));
+}
+
+async function workInTurns(): Promise<void> {
+  while (!stopped()) {
+    let left = 1 + random.below(turnMax);
+    work(() => left-- > 0);
+    beginSomething();
+    await nextTurn();
+  }
+}
 
 /** The same in callbacks that are cut short, with a turn of the event loop after each. */
 async function workInTimeouts(attachment: Attachment): Promise<void> {
@@ -109,25 +140,64 @@ async function workInTimeouts(attachment: Attachment): Promise<void> {
     while (idle && locks.heldBy(attachment) > 0 && !stopped()) await sleep(1);
     if (random.below(2) === 0) await nextTurn();
     mine.settle();
+    ties.settle();
+    beginSomething();
   }
   // At the end it has no lock: what follows is an audit.
   while (locks.heldBy(attachment) > 0) writer.operate();
 }
 
+/** Waits for something that has to come. */
+async function expect(what: string, condition: () => boolean): Promise<void> {
+  try {
+    await until(what, condition, stuckMs);
+  } catch (error) {
+    throw new Problem('lost', `survivor ${row}: ${(error as Error).message}`);
+  }
+}
+
+/** Nobody is killed any more. Once nobody sends any more, all has arrived that was sent, and all is told that has happened. */
+async function comeToRest(): Promise<void> {
+  await post.finish();
+  Atomics.add(words, Word.quiet, 1);
+  await expect('all are quiet', () => Atomics.load(words, Word.quiet) === survivors);
+  await expect('the ends of the killed are told', () => vigil.awaited === 0);
+  await expect('a watch tells what there is', () => follower.isRight);
+  await expect('the run ends', () => Atomics.load(words, Word.stop) === Stop.watching);
+}
+
+function fail(error: unknown): void {
+  const { kind, message } = Problem.of(error);
+  say({ type: 'problem', kind, message });
+}
+
 try {
   const attachment = attachmentOf(registry, row);
+  post.inbox.self = attachment;
   // Its socket is connected after a turn or two of the event loop: without it, it could not ask for an abandoned lock.
   for (let turn = 0; turn < connectTurns; turn++) await nextTurn();
   say({ type: 'ready', ...attachment });
   if (abandons) await workInTimeouts(attachment);
-  else work(() => !stopped());
-  const { found, states } = mine;
-  const { reads } = writer;
-  const report = { operations, locks: probe.report, reads, acknowledged: acknowledged + found, mine: [...states] };
-  say({ type: 'report', report });
+  else await workInTurns();
+  await comeToRest();
+  const { sent, refused, settled, inbox } = post;
+  say({
+    type: 'report',
+    report: {
+      operations,
+      locks: probe.report,
+      reads: writer.reads,
+      acknowledged: acknowledged + mine.found + ties.found,
+      mine: [...mine.states],
+      ties: ties.report,
+      letters: inbox.last,
+      mail: { sent, refused, settled, received: inbox.received },
+      ends: vigil.told,
+      changes: follower.changes,
+    },
+  });
   // What it owns is looked at before it may end.
   parentPort?.once('message', () => process.exit());
 } catch (error) {
-  const { kind, message } = Problem.of(error);
-  say({ type: 'problem', kind, message });
+  fail(error);
 }

@@ -23,6 +23,19 @@ export class Tally {
   abandoned = 0;
   /** Names of the living that were found when a thread had been killed. */
   listed = 0;
+  /** Letters that were told to be sent, that were refused, and that arrived at survivors, together with what was said of them; of those, what
+   *  killed or cut-off senders were not told. Calls and waits for room that had their end. */
+  sent = 0;
+  refused = 0;
+  received = 0;
+  receivedUntold = 0;
+  settled = 0;
+  /** What was counted in counters, and of that what those who counted were not told. */
+  counted = 0;
+  countedUntold = 0;
+  /** Ends of threads that monitors were told of, and changes that watches were. */
+  ends = 0;
+  changes = 0;
   /** From `terminate()` to the thread's exit. */
   readonly terminations: Durations = new Durations();
   /** Of that, on a processor; and ready for one that others had. */
@@ -39,11 +52,17 @@ export class Tally {
   readonly accounts: { readonly living: Accounts; readonly empty: Accounts }[] = [];
   readonly memory: MemorySample[] = [];
 
-  add({ operations, locks, reads, acknowledged }: SurvivorReport): void {
+  add({ operations, locks, reads, acknowledged, mail, ends, changes }: SurvivorReport): void {
     for (const [phase, durations] of operations.entries()) this.phases[phase].merge(durations);
     this.locks.merge(locks);
     this.reads += reads;
     this.acknowledged += acknowledged;
+    this.sent += mail.sent;
+    this.refused += mail.refused;
+    this.received += mail.received;
+    this.settled += mail.settled;
+    this.ends += ends;
+    this.changes += changes;
   }
 
   addDeath(ms: number, dying: Dying | undefined): void {

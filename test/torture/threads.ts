@@ -1,9 +1,13 @@
 import type { RegistryHandle } from '../../src/engine/index.ts';
 import type { Durations } from './durations.ts';
 import type { LockReport } from './lock-probe.ts';
+import type { TiesReport } from './own-ties.ts';
 import type { Words } from './words.ts';
 
 /* What the threads of a torture run are told, and what they answer. */
+
+/** Milliseconds in which a thread gets something done, or is stuck: its wait for a lock ends long before. */
+export const stuckMs = 60_000;
 
 export interface ThreadData {
   readonly handle: RegistryHandle;
@@ -20,7 +24,7 @@ export interface ThreadData {
 }
 
 /** What must not happen. */
-export type ProblemKind = 'stuck' | 'torn' | 'lost' | 'leaked' | 'failed';
+export type ProblemKind = 'stuck' | 'torn' | 'lost' | 'repeated' | 'leaked' | 'failed';
 
 export class Problem extends Error {
   readonly kind: ProblemKind;
@@ -30,11 +34,12 @@ export class Problem extends Error {
     this.kind = kind;
   }
 
-  static of(error: unknown): Problem {
+  /** @param kind of what is no problem of ours, where that is known */
+  static of(error: unknown, kind: ProblemKind = 'failed'): Problem {
     if (error instanceof Problem) return error;
     const { code, stack } = error as { code?: string; stack?: string };
-    const kind = code === 'BUSY' || code === 'CORRUPT' ? 'stuck' : 'failed';
-    return new Problem(kind, stack ?? String(error), { cause: error });
+    const isStuck = ['BUSY', 'CORRUPT', 'TIMEOUT'].includes(code ?? '');
+    return new Problem(isStuck ? 'stuck' : kind, stack ?? String(error), { cause: error });
   }
 }
 
@@ -60,4 +65,21 @@ export interface SurvivorReport {
   readonly acknowledged: number;
   /** Names of its own that stand, with their states. */
   readonly mine: readonly (readonly [id: string, state: number])[];
+  readonly ties: TiesReport;
+  /** The last letter of each stream that it got. */
+  readonly letters: ReadonlyMap<string, number>;
+  readonly mail: MailFigures;
+  /** Ends of threads that it was told of. */
+  readonly ends: number;
+  /** Changes of a kind that it was told of. */
+  readonly changes: number;
+}
+
+/** What a thread sent and got. */
+export interface MailFigures {
+  readonly sent: number;
+  readonly refused: number;
+  readonly received: number;
+  /** Calls, and letters that waited for room, that had their end. */
+  readonly settled: number;
 }

@@ -1,18 +1,24 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Registry } from '../../src/engine/index.ts';
 import { checkedConfig } from '../stress/tasks/configs.ts';
 import { Random } from '../support/random.ts';
 import { attachmentOf } from './attachment.ts';
+import { Counting } from './counting.ts';
+import { Post } from './post.ts';
 import { Problem, type ThreadData, type ThreadMessage } from './threads.ts';
 import { Row, rowAt } from './words.ts';
 import { kinds, nameOf, Writer } from './writer.ts';
 
 /*
- * A thread that writes without end, until it is killed. What it was told is done stays done, so it says so in shared words
+ * A thread that writes, counts, sends and receives without end, until it is killed. What it was told is done stays done, so it says so in shared words
  * after each such write: a later state of its ledger, or a gift that it unregistered. Both are owned by threads that live.
  */
 
-const { handle, seed, words, row, listEvery } = workerData as ThreadData;
+const data = workerData as ThreadData;
+const { handle, seed, words, row, listEvery } = data;
+/** Operations in a turn of the event loop, at most. */
+const turnMax = 32;
 const registry = Registry.attach(handle);
 const random = new Random(seed);
 const say = (message: ThreadMessage) => parentPort?.postMessage(message);
@@ -37,18 +43,31 @@ function takeGift(): void {
   Atomics.store(words, rowAt(row, Row.gone), given);
 }
 
-try {
-  const attachment = attachmentOf(registry, row);
-  const writer = new Writer(registry, random, row, listEvery);
-  say({ type: 'ready', ...attachment });
-  for (;;) {
-    const choice = random.below(8);
-    if (choice === 0) keepLedger();
-    else if (choice === 1) takeGift();
-    else writer.operate();
-    Atomics.add(words, rowAt(row, Row.operations), 1);
-  }
-} catch (error) {
+function fail(error: unknown): void {
   const { kind, message } = Problem.of(error);
   say({ type: 'problem', kind, message });
+}
+
+try {
+  const post = new Post(registry, random, data, fail);
+  const attachment = attachmentOf(registry, row);
+  post.inbox.self = attachment;
+  const writer = new Writer(registry, random, row, listEvery);
+  const counting = new Counting(registry, words, row);
+  say({ type: 'ready', ...attachment });
+  for (;;) {
+    for (let left = 1 + random.below(turnMax); left > 0; left--) {
+      const choice = random.below(16);
+      if (choice < 2) keepLedger();
+      else if (choice < 4) takeGift();
+      else if (choice < 6) post.operate();
+      else if (choice < 7) counting.operate();
+      else writer.operate();
+      Atomics.add(words, rowAt(row, Row.operations), 1);
+    }
+    post.begin();
+    await nextTurn();
+  }
+} catch (error) {
+  fail(error);
 }

@@ -1,7 +1,9 @@
-import type { Registry } from '../../src/engine/index.ts';
+import type { GroupMember, Registry } from '../../src/engine/index.ts';
 import { checkedConfig, expectWhole } from '../stress/tasks/configs.ts';
-import { threadKind } from './attachment.ts';
+import { crewGroup, threadKind } from './attachment.ts';
+import { counters } from './counting.ts';
 import type { CrewMember } from './crew.ts';
+import { groupNames, tiedKinds } from './own-ties.ts';
 import { Problem } from './threads.ts';
 import { Row, rowAt, type Words } from './words.ts';
 import { kinds, nameOf, sharedNames } from './writer.ts';
@@ -15,12 +17,29 @@ export class Witness {
   readonly #registry: Registry;
   readonly #words: Words;
   readonly #entries: number;
+  readonly #rows: readonly number[];
+  /** What was counted; and of that, what those who counted were not told. */
+  counted = 0;
+  countedUntold = 0;
+  #crew: readonly GroupMember[] = [];
 
-  /** `entries` are there all the while. */
-  constructor(registry: Registry, words: Words, entries: number) {
+  /** `entries` are there all the while; `rows` are those of all threads. */
+  constructor(registry: Registry, words: Words, entries: number, rows: readonly number[]) {
     this.#registry = registry;
     this.#words = words;
     this.#entries = entries;
+    this.#rows = rows;
+  }
+
+  /** Watches who is in the group of all, until the registry is closed. */
+  async followCrew(): Promise<void> {
+    for await (const members of this.#registry.groups.watch(crewGroup)) this.#crew = members;
+  }
+
+  /** Whether a watch has told who is in the group of all, these and nobody else. */
+  isToldOf(crew: readonly CrewMember[]): boolean {
+    const told = new Set(this.#crew.map(tenancyOf));
+    return told.size === crew.length && crew.every(({ attachment }) => told.has(tenancyOf({ owner: attachment })));
   }
 
   /** Registers what is there all the while, and a ledger and a gift for each place of victims. */
@@ -62,6 +81,56 @@ export class Witness {
     }
   }
 
+  /** Of the dead nobody is a member of any group; of those that live nobody is missing in the group of all. */
+  expectMembers(dead: CrewMember, crew: Iterable<CrewMember>): void {
+    for (const group of [crewGroup, ...groupNames]) {
+      const members = this.#registry.groups.members(group);
+      if (members.some(({ owner }) => owner.threadId === dead.threadId)) {
+        throw new Problem('lost', `a dead thread is a member of "${group}"`);
+      }
+    }
+    this.expectCrew(crew);
+  }
+
+  /** Everybody who lives is in the group of all. */
+  expectCrew(crew: Iterable<CrewMember>): void {
+    const members = new Set(this.#registry.groups.members(crewGroup).map(tenancyOf));
+    for (const { lives, row, attachment } of crew) {
+      if (lives && !members.has(tenancyOf({ owner: attachment }))) {
+        throw new Problem('lost', `thread ${row} lives, and is not in "${crewGroup}"`);
+      }
+    }
+  }
+
+  /** What was counted is no less than was told, and no more than was begun. @returns what was counted by owners, to be kept */
+  expectCounts(): number {
+    for (const [name, tried, counted] of [
+      [counters.all, Row.allTried, Row.allCounted],
+      [counters.kept, Row.keptTried, Row.keptCounted],
+    ] as const) {
+      const [most, least] = [this.#sumOf(tried), this.#sumOf(counted)];
+      const found = this.#registry.counters.sum(name);
+      if (found < least) throw new Problem('lost', `counter "${name}" is ${found}; told were ${least}`);
+      if (found > most) throw new Problem('repeated', `counter "${name}" is ${found}; begun were ${most}`);
+      this.counted += found;
+      this.countedUntold += found - least;
+    }
+    return this.#registry.counters.sum(counters.kept);
+  }
+
+  /** All owners that counted are dead: what was to be kept is, and the rest is gone. */
+  expectKept(expected: number): void {
+    const { counters: sums } = this.#registry;
+    const kept = sums.sum(counters.kept);
+    if (kept !== expected) throw new Problem('lost', `counter "${counters.kept}" is ${kept}, it was ${expected}`);
+    const gone = sums.sum(counters.gone);
+    if (gone !== 0) throw new Problem('leaked', `counter "${counters.gone}" is ${gone}, its owners are dead`);
+  }
+
+  #sumOf(field: number): number {
+    return this.#rows.reduce((sum, row) => sum + Atomics.load(this.#words, rowAt(row, field)), 0);
+  }
+
   /** All names of a kind, with their states. */
   expectStates(kind: string, states: readonly (readonly [id: string, state: number])[]): void {
     const count = this.#registry.count(kind);
@@ -93,11 +162,15 @@ export class Witness {
     return [
       present,
       threadKind,
+      ...Object.values(tiedKinds),
       ...Object.values(kinds),
       ...Array.from({ length: survivors }, (_, row) => `survivor ${row}`),
     ];
   }
 }
+
+const tenancyOf = ({ owner: { slot, epoch } }: { readonly owner: { readonly slot: number; readonly epoch: number } }) =>
+  `${slot}.${epoch}`;
 
 function whole(id: string, config: unknown): number {
   if (config === undefined) throw new Problem('lost', `"${id}" is gone`);

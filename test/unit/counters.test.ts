@@ -113,7 +113,7 @@ test('who is about to count for an owner whose time is over does not count for a
     owner.renew(1);
     while (owner.alive);
     const done = new Int32Array(new SharedArrayBuffer(4));
-    void thread.run(
+    thread.send(
       async ({ registry, kept }, { done, source }) => {
         const { Table } = (await import(source)) as typeof import('../../src/shared/table.ts');
         const table = new Table(registry.handle);

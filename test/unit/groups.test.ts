@@ -135,6 +135,18 @@ test('a name that an owner has is a member while it is registered as it was when
   assert.equal(groups.list(), []);
 });
 
+test('members by name lie in shards that have grown since this thread looked at them', async () => {
+  await using registry = await Registry.open({ shards: 2 });
+  assert.equal(registry.groups.members('g'), []);
+  const writer = Registry.attach(registry.handle);
+  for (let n = 0; n < 300; n++) {
+    writer.register('server', `${n}`);
+    writer.groups.join('g', { kind: 'server', id: `${n}` });
+  }
+  assert.is(registry.groups.members('g').length, 300);
+  await writer.close();
+});
+
 test('what cannot be is refused, and changes nothing', async () => {
   await using registry = await Registry.open();
   await using another = await Registry.open();
