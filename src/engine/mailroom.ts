@@ -241,7 +241,8 @@ export class Mailroom {
     }
     this.#freeLanes(delivered);
     this.#keepAlive();
-    return this.#exhausted || this.#linger(now);
+    // Where several came at once more are on their way: to sleep now would have the sender wake this thread for each of them.
+    return this.#exhausted || delivered > 1 || this.#linger(now);
   }
 
   /** Also while it is flooded: others come and go meanwhile, and each takes a lane. */
