@@ -46,7 +46,7 @@ const nothing = new Body(undefined);
 
 /** It, if it is small enough and can be cloned. */
 function fitting(failure: Failure, bytesMax: number): Body | undefined {
-  const body = attempt(() => new Body(failure), undefined);
+  const body = attempt(() => Body.within(failure, bytesMax), undefined);
   return body !== undefined && body.byteLength <= bytesMax ? body : undefined;
 }
 

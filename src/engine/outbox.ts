@@ -28,8 +28,8 @@ export class Outbox {
 
   /** @throws {RegistryError} `MESSAGE_TOO_LARGE`, `INVALID_MESSAGE` */
   body(message: unknown, { urgent }: RouteOptions): Body {
-    const body = new Body(message);
     const max = urgent ? Math.min(limits.urgentBytesMax, this.#messageBytesMax) : this.#messageBytesMax;
+    const body = Body.within(message, max);
     if (body.byteLength <= max) return body;
     const which = urgent ? 'an urgent one may take' : 'messageBytesMax is';
     throw new RegistryError('MESSAGE_TOO_LARGE', `the message takes ${body.byteLength} bytes; ${which} ${max}`);

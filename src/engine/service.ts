@@ -147,7 +147,7 @@ export class Services {
 
   #reply(end: ReceivingEnd, call: number, reply: unknown): void {
     try {
-      const body = new Body(reply);
+      const body = Body.within(reply, this.#messageBytesMax);
       if (body.byteLength > this.#messageBytesMax) {
         const why = `the reply takes ${body.byteLength} bytes; messageBytesMax is ${this.#messageBytesMax}`;
         throw new RegistryError('MESSAGE_TOO_LARGE', why);

@@ -103,6 +103,10 @@ export const limits = {
   messageBytesMax: 1 << 20,
   /** The same for an urgent one: these are control signals, and each lane keeps four times as much for them. */
   urgentBytesMax: 4_096,
+  /** Objects and arrays of a message that goes as JSON text, and fields or elements of each. Of larger ones `v8.serialize` makes a
+   *  clone in no more time than it takes to see that JSON would do. */
+  jsonObjectsMax: 16,
+  jsonFieldsMax: 64,
   /** Address space of all lanes, in bytes, which says how many there are: 7,266 with messages of the default size, so that
    *  85 threads can all talk with each other. */
   lanesBytesMax: 1 << 30,
