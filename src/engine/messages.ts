@@ -159,7 +159,7 @@ export class Messages {
   /**
    * Asks whoever has a name, and resolves with what its handler (`serve`) returns. `Reply` is what the caller knows of that:
    * nothing checks it.
-   * @throws {RegistryError} as `route`; `OWNER_DEAD` as soon as the owner has ended without a reply; `TIMEOUT`; `MAILBOX_FULL` also when 65,536 calls
+   * @throws {RegistryError} as `route`; `OWNER_DEAD` when the owner has ended without a reply; `TIMEOUT`; `MAILBOX_FULL` also when 65,536 calls
    *   of this thread wait; the signal's reason
    * @throws {RemoteError} what the handler threw
    */
