@@ -24,6 +24,10 @@ export class AlreadyRegisteredError extends RegistryError {
   }
 }
 
+export function closed(): RegistryError {
+  return new RegistryError('CLOSED', 'this registry is closed: open or attach another');
+}
+
 export function ownerDead(kind: string, id: string): RegistryError {
   return new RegistryError('OWNER_DEAD', `register ${kind} ${quote(id)}: its owner has been closed`);
 }

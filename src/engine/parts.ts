@@ -5,7 +5,7 @@ import { quote } from '../shared/name-key.ts';
 import type { IfHeld } from '../shared/shard.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
 import type { Table } from '../shared/table.ts';
-import { ownerDead, tableFull } from './errors.ts';
+import { closed, ownerDead, tableFull } from './errors.ts';
 import type { Life } from './life.ts';
 import { Owner } from './owner.ts';
 import { Registration, type RegistrationHost } from './registration.ts';
@@ -24,7 +24,7 @@ export interface Parts {
 /** @internal @throws {RegistryError} `CLOSED` */
 export function checkOpen({ table, life }: Parts): void {
   if (!life.closed && !table.closed) return;
-  throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
+  throw closed();
 }
 
 /** @internal @throws {RegistryError} `INVALID_OPTION` */

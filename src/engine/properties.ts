@@ -7,7 +7,8 @@ import { IfHeld } from '../shared/shard.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
 import type { Table } from '../shared/table.ts';
 import type { OwnerInfo } from './entry.ts';
-import { ownerDead, tableFull } from './errors.ts';
+import { closed, ownerDead, tableFull } from './errors.ts';
+import type { Life } from './life.ts';
 import type { Owner } from './owner.ts';
 import { Registration, type RegistrationHost } from './registration.ts';
 
@@ -15,11 +16,13 @@ import { Registration, type RegistrationHost } from './registration.ts';
  *  one entry, `<slot>.<epoch>`: so a change is one commit, and they end with the owner. */
 export class PropertiesView {
   readonly #table: Table;
+  readonly #life: Life;
   readonly #id: string;
 
   /** @internal */
-  constructor(table: Table, { slot, epoch }: Pick<OwnerInfo, 'slot' | 'epoch'>) {
+  constructor(table: Table, life: Life, { slot, epoch }: Pick<OwnerInfo, 'slot' | 'epoch'>) {
     this.#table = table;
+    this.#life = life;
     this.#id = `${slot}.${epoch}`;
   }
 
@@ -36,7 +39,7 @@ export class PropertiesView {
 
   #read(): { [key: string]: JsonValue } {
     const table = this.#table;
-    if (table.closed) throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
+    if (this.#life.closed || table.closed) throw closed();
     table.key.encode(InternalKind.properties, this.#id);
     const reader = table.readers[table.shardOf(table.key.hash)];
     return reader.read(table.key) === 0 ? {} : JSON.parse(reader.text ?? '{}');
@@ -46,13 +49,15 @@ export class PropertiesView {
 /** The properties of an owner, in the hands of its thread, which alone writes them. */
 export class Properties extends PropertiesView {
   readonly #table: Table;
+  readonly #life: Life;
   readonly #owner: Owner;
   readonly #isThread: boolean;
 
   /** @internal Made by `owner.properties` and `registry.properties`. */
-  constructor(table: Table, owner: Owner) {
-    super(table, owner);
+  constructor(table: Table, life: Life, owner: Owner) {
+    super(table, life, owner);
     this.#table = table;
+    this.#life = life;
     this.#owner = owner;
     this.#isThread = owner.slot === table.slot;
   }
@@ -89,7 +94,7 @@ export class Properties extends PropertiesView {
     ) {
       throw new RegistryError('INVALID_OPTION', `an owner is what an entry says, not ${inspect(owner)}`);
     }
-    return new PropertiesView(this.#table, owner);
+    return new PropertiesView(this.#table, this.#life, owner);
   }
 
   #write(all: ReadonlyMap<string, unknown>): void {

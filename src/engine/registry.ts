@@ -15,7 +15,7 @@ import { Alarms, type ContentionStatus, readContention } from './contention.ts';
 import { type Counter, type CounterOptions, Counters } from './counters.ts';
 import { Endings } from './endings.ts';
 import type { Entry, SharedEntry } from './entry.ts';
-import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
+import { AlreadyRegisteredError, closed, ownerDead, tableFull } from './errors.ts';
 import { Groups } from './groups.ts';
 import { Insight } from './insight.ts';
 import type { Change } from './kind-changes.ts';
@@ -108,7 +108,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#opener = opener;
     this.#table = new Table(handle);
     this.#life = new Life(this.#table.control);
-    this.admission = new Admission(this.#table.contention);
+    this.admission = new Admission(this.#table.contention, this.#life);
     this.counters = new Counters(this.#table, this.#life);
     this.#link = new CoordinatorLink(this.#table, handle);
     this.#unwatch = watchWorkers((threadId) => this.#endOfWorker(threadId));
@@ -440,7 +440,7 @@ export class Registry implements Disposable, AsyncDisposable {
 
   #checkOpen(): void {
     if (!this.closed) return;
-    throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
+    throw closed();
   }
 
   static readonly #noNames = new KindCache();
