@@ -177,12 +177,13 @@ export class CounterTable extends Guarded {
   }
 
   /** Rows that are counters. */
-  *#rows(): Generator<number, void, void> {
-    const used = this.#used();
-    for (let number = 0; number < used; number++) {
-      const row = this.#rowAt(number);
-      if (this.control[row + CounterRow.epoch] & 1) yield row;
+  #rows(): number[] {
+    const rows: number[] = [];
+    const end = this.#rowAt(this.#used());
+    for (let row = this.#rowAt(0); row < end; row += CounterRow.words) {
+      if (this.control[row + CounterRow.epoch] & 1) rows.push(row);
     }
+    return rows;
   }
 
   #hasDead(): boolean {
