@@ -8,6 +8,7 @@ import { Calls } from './calls.ts';
 import { Delivery } from './delivery.ts';
 import type { Endings } from './endings.ts';
 import type { Entry } from './entry.ts';
+import type { Life } from './life.ts';
 import { Mailroom, Sent } from './mailroom.ts';
 import {
   type Address,
@@ -26,6 +27,7 @@ import { type CallHandler, Services } from './service.ts';
 /** @internal What messages ask of their registry. */
 export interface MessagesHost {
   readonly table: Table;
+  readonly life: Life;
   readonly endings: Endings;
   whereis(kind: string, id: string): Entry | undefined;
   list(kind: string): Iterable<Entry>;
@@ -132,7 +134,7 @@ export class Messages {
     message: unknown,
     options: RouteOptions = noOptions,
   ): number {
-    this.#checkOpen();
+    this.#host.life.checkOpen();
     checkRouteOptions(options);
     const body = this.#outbox.body(message, options);
     const owners = new Map<number, Address>();
@@ -208,7 +210,7 @@ export class Messages {
   }
 
   #addReceiver(role: 'message' | 'call', handler: MessageHandler | CallHandler, options: ReceiveOptions): Receiver {
-    this.#checkOpen();
+    this.#host.life.checkOpen();
     checkKnown(options, ['owner', 'onError', 'signal']);
     checkSignal(options.signal);
     options.signal?.throwIfAborted();
@@ -266,15 +268,9 @@ export class Messages {
     throw new RegistryError('NOT_FOUND', `${kind} ${quote(id)} is not registered`);
   }
 
-  #checkOpen(): void {
-    if (this.#table.closed || this.#mailroom.ended) {
-      throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
-    }
-  }
-
   /** @throws {RegistryError} `INVALID_OPTION`, `CLOSED` */
   #checkAddress(owner: Address): void {
-    this.#checkOpen();
+    this.#host.life.checkOpen();
     const { threadsMax, ownersMax } = this.#table.owners;
     const isSlot = Number.isInteger(owner?.slot) && owner.slot >= 0 && owner.slot < threadsMax + ownersMax;
     if (isSlot && Number.isInteger(owner.epoch)) return;
