@@ -70,6 +70,8 @@ export class Mailroom {
   #held = false;
   #alive: NodeJS.Timeout | undefined;
   #looks = false;
+  /** It is about to look, as `listen` asked it to. */
+  #wakes = false;
 
   constructor(table: Table, host: MailroomHost) {
     this.#table = table;
@@ -186,8 +188,12 @@ export class Mailroom {
 
   /** From now on what arrives is delivered; now is a good moment to look. */
   listen(): void {
-    if (this.#polls || this.#ended) return;
-    void Promise.resolve().then(() => this.#wake());
+    if (this.#polls || this.#ended || this.#wakes) return;
+    void Promise.resolve().then(() => {
+      this.#wakes = false;
+      this.#wake();
+    });
+    this.#wakes = true;
   }
 
   /** The same when something is expected soon. */

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { RegistryError } from '../shared/errors.ts';
 import { RecordType } from '../shared/mailbox.ts';
+import type { Body } from '../shared/message-body.ts';
 import { quote } from '../shared/name-key.ts';
 import type { Table } from '../shared/table.ts';
 import { Balancer } from './balance.ts';
@@ -166,16 +167,21 @@ export class Messages {
    * @throws {RemoteError} what the handler threw
    */
   call<Reply = unknown>(kind: string, id: string | Balancer, request: unknown, options?: CallOptions): Promise<Reply>;
-  async call(
-    kind: string,
-    id: string | Balancer,
-    request: unknown,
-    options: CallOptions = noOptions,
-  ): Promise<unknown> {
-    checkRouteOptions(options);
-    options.signal?.throwIfAborted();
-    const body = this.#outbox.body(request, options);
-    if (typeof id === 'string') return await this.#outbox.ask(this.#ownerOf(kind, id), kind, id, body, options);
+  call(kind: string, id: string | Balancer, request: unknown, options: CallOptions = noOptions): Promise<unknown> {
+    // Not an async function: its promise of its own would be a tenth of a call.
+    try {
+      checkRouteOptions(options);
+      options.signal?.throwIfAborted();
+      const body = this.#outbox.body(request, options);
+      if (typeof id === 'string') return this.#outbox.ask(this.#ownerOf(kind, id), kind, id, body, options);
+      return this.#callOne(kind, id, body, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Asks one of several, and has the balancer know while that is under way. */
+  async #callOne(kind: string, id: Balancer, body: Body, options: CallOptions): Promise<unknown> {
     const { reply, to } = this.#toOne(kind, id, options, (owner, name) => {
       return { reply: this.#outbox.ask(owner, kind, name, body, options), to: name };
     });
@@ -189,11 +195,15 @@ export class Messages {
 
   /** The same with an owner. @throws as `call` */
   callTo<Reply = unknown>(owner: Address, request: unknown, options?: CallOptions): Promise<Reply>;
-  async callTo(owner: Address, request: unknown, options: CallOptions = noOptions): Promise<unknown> {
-    checkRouteOptions(options);
-    options.signal?.throwIfAborted();
-    this.#checkAddress(owner);
-    return await this.#outbox.ask(owner, undefined, '', this.#outbox.body(request, options), options);
+  callTo(owner: Address, request: unknown, options: CallOptions = noOptions): Promise<unknown> {
+    try {
+      checkRouteOptions(options);
+      options.signal?.throwIfAborted();
+      this.#checkAddress(owner);
+      return this.#outbox.ask(owner, undefined, '', this.#outbox.body(request, options), options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Has messages handled, in the order in which each sender sent them. One handler an owner.
