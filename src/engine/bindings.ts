@@ -99,11 +99,22 @@ export class Bindings {
    *  a binding changes; then all transports are looked at again.
    *  @throws {RegistryError} `CLOSED`; `BUSY` when others write without a pause */
   transportsOf(serverId: string): readonly string[] {
+    return this.#all()?.get(serverId) ?? noTransports;
+  }
+
+  /** @internal How many transports are bound. @throws as `transportsOf` */
+  count(): number {
+    let count = 0;
+    for (const transports of this.#all()?.values() ?? []) count += transports.length;
+    return count;
+  }
+
+  #all(): ReadonlyMap<string, readonly string[]> | undefined {
     if (!this.#byServer?.holds(this.#parts.life.words)) {
       this.#parts.life.checkOpen();
       this.#byServer = this.#read();
     }
-    return this.#byServer?.value.get(serverId) ?? noTransports;
+    return this.#byServer?.value;
   }
 
   /** Undefined while no transport or no server was ever registered. */

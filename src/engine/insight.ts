@@ -1,4 +1,3 @@
-import type { Table } from '../shared/table.ts';
 import { type Figures, readFigures } from './figures.ts';
 import { InspectionServer, type ServeOptions } from './inspection-server.ts';
 import type { Parts } from './parts.ts';
@@ -30,7 +29,7 @@ export class Insight {
    *  100 ms for a million names: for people and scrapes, not for hot paths. @throws {RegistryError} `CLOSED`, `CORRUPT` */
   figures(): Figures {
     this.#parts.life.checkOpen();
-    return readFigures(this.#table, this.#registry.admission, this.#registry.counters);
+    return readFigures(this.#parts.table, this.#registry);
   }
 
   /** The same in Prometheus' text format, to be mounted in an HTTP server of the application. One thread's scrape is enough.
@@ -54,9 +53,5 @@ export class Insight {
   /** @internal The registry is closed. */
   async end(): Promise<void> {
     await Promise.all([...this.#servers].map((server) => server.close()));
-  }
-
-  get #table(): Table {
-    return this.#parts.table;
   }
 }

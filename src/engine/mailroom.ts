@@ -52,7 +52,8 @@ export interface MailroomHost {
 export class Mailroom {
   readonly #table: Table;
   readonly #host: MailroomHost;
-  readonly #waiting = new Map<RingWriter, Waiting[]>();
+  /** In the order in which they came. Sets: any of them may be taken back, and 65,536 cancelled calls may wait. */
+  readonly #waiting = new Map<RingWriter, Set<Waiting>>();
   /** A wait for the bell is outstanding. */
   #waits = false;
   /** A turn is scheduled. */
@@ -150,18 +151,17 @@ export class Mailroom {
     if (thread >>> 0 >= owners.threadsMax) throw corrupt(`thread ${thread} of owner ${slot}`);
     const lane = mailbox.laneTo(thread, threadEpoch);
     const writer = urgent ? lane.urgent : lane.normal;
-    const queue = this.#waiting.get(writer) ?? [];
-    if (bounded && queue.length >= limits.waitingMax) return undefined;
+    const queue = this.#waiting.get(writer) ?? new Set();
+    if (bounded && queue.size >= limits.waitingMax) return undefined;
     const waiting: Waiting = { lane, type, slot, epoch, call, body: body.keep(), done };
-    if (queue.length === 0) {
+    if (queue.size === 0) {
       mailbox.wanting.set(writer, body.byteLength);
       this.#waiting.set(writer, queue);
     }
-    queue.push(waiting);
+    queue.add(waiting);
     this.listen();
     return () => {
-      const at = queue.indexOf(waiting);
-      if (at !== -1) queue.splice(at, 1);
+      queue.delete(waiting);
       this.listen(); // the next may fit
     };
   }
@@ -170,14 +170,15 @@ export class Mailroom {
   #flush(): void {
     const { mailbox } = this.#table;
     for (const [writer, queue] of this.#waiting) {
-      for (let first = queue[0]; first !== undefined; first = queue[0]) {
-        const { lane, type, slot, epoch, call, body, done } = first;
+      for (const waiting of queue) {
+        const { lane, type, slot, epoch, call, body, done } = waiting;
         const obstacle = this.#obstacle(slot, epoch, type);
         if (obstacle === Sent.done && !mailbox.send(lane, writer, type, slot, epoch, call, body)) break;
-        queue.shift();
+        queue.delete(waiting);
         done(obstacle);
       }
-      if (queue.length > 0) mailbox.wanting.set(writer, queue[0].body.byteLength);
+      const [first] = queue;
+      if (first !== undefined) mailbox.wanting.set(writer, first.body.byteLength);
       else {
         this.#waiting.delete(writer);
         mailbox.wanting.delete(writer);

@@ -9,6 +9,7 @@ import { Calls } from './calls.ts';
 import { Delivery } from './delivery.ts';
 import type { Endings } from './endings.ts';
 import type { Entry } from './entry.ts';
+import type { Life } from './life.ts';
 import { Mailroom, Sent } from './mailroom.ts';
 import {
   type Address,
@@ -27,6 +28,7 @@ import { type CallHandler, Services } from './service.ts';
 /** @internal What messages ask of their registry. */
 export interface MessagesHost {
   readonly table: Table;
+  readonly life: Life;
   readonly endings: Endings;
   whereis(kind: string, id: string): Entry | undefined;
   list(kind: string): Iterable<Entry>;
@@ -133,7 +135,7 @@ export class Messages {
     message: unknown,
     options: RouteOptions = noOptions,
   ): number {
-    this.#checkOpen();
+    this.#host.life.checkOpen();
     checkRouteOptions(options);
     const body = this.#outbox.body(message, options);
     const owners = new Map<number, Address>();
@@ -160,7 +162,7 @@ export class Messages {
   /**
    * Asks whoever has a name, and resolves with what its handler (`serve`) returns. `Reply` is what the caller knows of that:
    * nothing checks it.
-   * @throws {RegistryError} as `route`; `OWNER_DEAD` as soon as the owner has ended without a reply; `TIMEOUT`; `MAILBOX_FULL` also when 65,536 calls
+   * @throws {RegistryError} as `route`; `OWNER_DEAD` when the owner has ended without a reply; `TIMEOUT`; `MAILBOX_FULL` also when 65,536 calls
    *   of this thread wait; the signal's reason
    * @throws {RemoteError} what the handler threw
    */
@@ -218,7 +220,7 @@ export class Messages {
   }
 
   #addReceiver(role: 'message' | 'call', handler: MessageHandler | CallHandler, options: ReceiveOptions): Receiver {
-    this.#checkOpen();
+    this.#host.life.checkOpen();
     checkKnown(options, ['owner', 'onError', 'signal']);
     checkSignal(options.signal);
     options.signal?.throwIfAborted();
@@ -276,15 +278,9 @@ export class Messages {
     throw new RegistryError('NOT_FOUND', `${kind} ${quote(id)} is not registered`);
   }
 
-  #checkOpen(): void {
-    if (this.#table.closed || this.#mailroom.ended) {
-      throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
-    }
-  }
-
   /** @throws {RegistryError} `INVALID_OPTION`, `CLOSED` */
   #checkAddress(owner: Address): void {
-    this.#checkOpen();
+    this.#host.life.checkOpen();
     const { threadsMax, ownersMax } = this.#table.owners;
     const isSlot = Number.isInteger(owner?.slot) && owner.slot >= 0 && owner.slot < threadsMax + ownersMax;
     if (isSlot && Number.isInteger(owner.epoch)) return;

@@ -48,7 +48,7 @@ export class Owner implements Disposable {
 
   /** What it says of itself: JSON values by key, which any thread can read. Gone with it. */
   get properties(): Properties {
-    this.#properties ??= new Properties(this.#table, this);
+    this.#properties ??= new Properties(this.#table, this.#life, this);
     return this.#properties;
   }
 

@@ -5,6 +5,7 @@ import { InternalKind } from '../shared/internal-kinds.ts';
 import { IfHeld } from '../shared/shard.ts';
 import type { Table } from '../shared/table.ts';
 import type { OwnerInfo } from './entry.ts';
+import type { Life } from './life.ts';
 import type { Owner } from './owner.ts';
 import type { RegistrationHost } from './registration.ts';
 import { checkSize } from './writes.ts';
@@ -13,11 +14,13 @@ import { checkSize } from './writes.ts';
  *  one entry, `<slot>.<epoch>`: so a change is one commit, and they end with the owner. */
 export class PropertiesView {
   readonly #table: Table;
+  readonly #life: Life;
   readonly #id: string;
 
   /** @internal */
-  constructor(table: Table, { slot, epoch }: Pick<OwnerInfo, 'slot' | 'epoch'>) {
+  constructor(table: Table, life: Life, { slot, epoch }: Pick<OwnerInfo, 'slot' | 'epoch'>) {
     this.#table = table;
+    this.#life = life;
     this.#id = `${slot}.${epoch}`;
   }
 
@@ -34,7 +37,7 @@ export class PropertiesView {
 
   #read(): { [key: string]: JsonValue } {
     const table = this.#table;
-    if (table.closed) throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
+    this.#life.checkOpen();
     table.key.encode(InternalKind.properties, this.#id);
     const reader = table.readers[table.shardOf(table.key.hash)];
     return reader.read(table.key) === 0 ? {} : JSON.parse(reader.text ?? '{}');
@@ -44,12 +47,14 @@ export class PropertiesView {
 /** The properties of an owner, in the hands of its thread, which alone writes them. */
 export class Properties extends PropertiesView {
   readonly #table: Table;
+  readonly #life: Life;
   readonly #owner: Owner;
 
   /** @internal Made by `owner.properties` and `registry.properties`. */
-  constructor(table: Table, owner: Owner) {
-    super(table, owner);
+  constructor(table: Table, life: Life, owner: Owner) {
+    super(table, life, owner);
     this.#table = table;
+    this.#life = life;
     this.#owner = owner;
   }
 
@@ -85,7 +90,7 @@ export class Properties extends PropertiesView {
     ) {
       throw new RegistryError('INVALID_OPTION', `an owner is what an entry says, not ${inspect(owner)}`);
     }
-    return new PropertiesView(this.#table, owner);
+    return new PropertiesView(this.#table, this.#life, owner);
   }
 
   #write(all: ReadonlyMap<string, unknown>): void {

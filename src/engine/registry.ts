@@ -107,7 +107,7 @@ export class Registry implements Disposable, AsyncDisposable {
     this.#opener = opener;
     this.#table = new Table(handle);
     this.#life = new Life(this.#table);
-    this.admission = new Admission(this.#table.contention);
+    this.admission = new Admission(this.#table.contention, this.#life);
     this.counters = new Counters(this.#table, this.#life);
     this.#link = new CoordinatorLink(this.#table, handle);
     this.#unwatch = watchWorkers((threadId) => this.#endOfWorker(threadId));
@@ -127,8 +127,13 @@ export class Registry implements Disposable, AsyncDisposable {
     this.groups = new Groups(parts, this.#watches);
     this.bindings = new Bindings(parts);
     this.insight = new Insight(parts, this);
-    const { whereis, list } = this;
-    this.messages = new Messages({ table: this.#table, endings, whereis: whereis.bind(this), list: list.bind(this) });
+    this.messages = new Messages({
+      table: this.#table,
+      life: this.#life,
+      endings,
+      whereis: this.whereis.bind(this),
+      list: this.list.bind(this),
+    });
     this.#life.onOwnerEnd = (slot, epoch) => this.messages.ownerEnded(slot, epoch);
   }
 

@@ -49,8 +49,11 @@ export const limits = {
   countersMax: 4_096,
   /** Milliseconds to live at most: 90 days, less than a quarter of what a deadline's 32 bits can count. */
   ttlMsMax: 90 * 86_400_000,
-  /** Milliseconds between two sweeps of what has expired: lookups do not wait for them, only memory does. */
-  expirySweepMs: 1_000,
+  /** Milliseconds of rest between two sweeps of what has expired, at least: lookups do not wait for them, only memory and who
+   *  watches does. */
+  expirySweepMs: 50,
+  /** That rest, times the sweep before it: they take a twentieth of a core at most, however many names there are. */
+  expiryRestFactor: 20,
   /** One uncontended write in so many is timed: at two looks at the clock of some 50 ns, about 1 % of a write. A power
    *  of two. */
   writeSampleEvery: 16,

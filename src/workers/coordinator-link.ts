@@ -58,7 +58,7 @@ export class CoordinatorLink {
     const socket = connect(coordinatorAddress(this.#buffers));
     this.#socket = socket;
     socket.unref();
-    socket.write(frame(this.#buffers, FrameType.hello, this.#table.slot));
+    socket.write(frame(this.#buffers, FrameType.hello, this.#table.slot, this.#table.epoch));
     let welcomeAt = 0;
     const read = frameReader(this.#buffers);
     socket.on('data', (chunk) => {
@@ -86,7 +86,8 @@ export class CoordinatorLink {
 
   /** Ends the link; with `stop` the coordinator too, and resolves when it has ended. */
   async close(stop: boolean): Promise<void> {
-    if (stop) this.#send(FrameType.stop, 0);
+    // Written at once if the socket takes it.
+    if (stop) this.#socket?.write(frame(this.#buffers, FrameType.stop));
     this.#closed = true;
     clearTimeout(this.#retry);
     // At once: this thread may attach and leave many times before it comes to its event loop.
@@ -110,11 +111,6 @@ export class CoordinatorLink {
       socket.on('error', () => {}); // 'close' follows
       socket.on('close', () => resolve(listened));
     });
-  }
-
-  /** Writes at once if the socket takes it: a thread that waits for a lock has no event loop to write later. */
-  #send(type: number, argument: number): void {
-    this.#socket?.write(frame(this.#buffers, type, argument));
   }
 
   /** The socket has closed: the coordinator that had welcomed us has ended. One that does not let us in may be on its

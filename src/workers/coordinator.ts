@@ -91,18 +91,19 @@ export class Coordinator {
         socket.destroy();
         return;
       }
-      for (const { type, argument } of frames) {
+      for (const { type, slot, epoch } of frames) {
         if (type === FrameType.stop && tenant !== undefined && this.#table.closed) this.#end();
         else if (
           tenant === undefined &&
           type === FrameType.hello &&
-          argument >= 0 &&
-          argument < this.#table.owners.threadsMax
+          slot >= 0 &&
+          slot < this.#table.owners.threadsMax
         ) {
-          tenant = { slot: argument, epoch: this.#table.owners.epoch(argument) };
+          tenant = { slot, epoch };
           this.#strangers.delete(socket);
-          this.#sockets.set(argument, socket);
-          socket.write(frame(this.#buffers, FrameType.welcome, 0));
+          // A hello may come late, when its attachment has ended and the slot has its next tenant.
+          if (this.#table.owners.epoch(slot) === epoch) this.#sockets.set(slot, socket);
+          socket.write(frame(this.#buffers, FrameType.welcome));
         }
       }
     });
@@ -121,7 +122,7 @@ export class Coordinator {
 
   /** Asks a living thread for a lock it may have abandoned. Written at once, as this thread may be the one that waits. */
   #askBack(slot: number): void {
-    this.#sockets.get(slot)?.write(frame(this.#buffers, FrameType.recover, 0));
+    this.#sockets.get(slot)?.write(frame(this.#buffers, FrameType.recover));
   }
 
   #suspect(slot: number, epoch: number): void {

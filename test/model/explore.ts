@@ -1,4 +1,4 @@
-import { Control, Guard, OwnerRow, Page, pageBytes, pagesPerGroup, Shard } from '../../src/shared/layout.ts';
+import { Control, Counters, Guard, OwnerRow, Page, pageBytes, pagesPerGroup, Shard } from '../../src/shared/layout.ts';
 import { type Event, isLinearizable, type State, stateAfter } from './linearizability.ts';
 import type { SteppedSource } from './load.ts';
 import { $kill, $reviveAll, $run, type Access, describePlace, $isKernel as isKernel, type Place } from './runtime.ts';
@@ -16,6 +16,8 @@ export interface Program {
   readonly bound?: number;
   /** Names looked up at the end, by a thread that took no part. */
   readonly names: readonly string[];
+  /** What was counted is asked for at the end, too. */
+  readonly counts?: boolean;
   /** All names have the same hash: only the comparison of the names themselves tells them apart. */
   readonly sameHash?: boolean;
 }
@@ -266,6 +268,7 @@ export class Explorer {
     for (const thread of this.#dead) this.#alone(observer, { op: 'bury', thread });
     this.#alone(observer, { op: 'settle' });
     for (const name of this.#program.names) this.#alone(observer, { op: 'whereis', name });
+    if (this.#program.counts) this.#alone(observer, { op: 'sum' });
     // Whatever happened, a view that catches up knows what there is.
     for (const { thread, own } of this.#world.actors) {
       if (own.viewed && !this.#dead.has(thread)) this.#alone(thread, { op: 'view' });
@@ -386,6 +389,10 @@ export class Explorer {
     if (inControl >= 0 && inControl < Control.words) {
       const journal = inControl >= Control.guard + Guard.op && inControl < Control.ownersUsed;
       return journal || inControl === Control.ownerFree ? map.control + Control.guard + Guard.lock : undefined;
+    }
+    const inCounters = index - map.counters;
+    if (inCounters >= Counters.guard + Guard.op && inCounters < Counters.used) {
+      return map.counters + Counters.guard + Guard.lock;
     }
     const inRow = index - map.owners;
     const link = inRow >= 0 && index < map.kinds && inRow % OwnerRow.words === OwnerRow.nextFree;

@@ -353,6 +353,35 @@ export const mutants: readonly Mutant[] = [
     replace: '    records[deadlineAt(at, version)] = this.#deadline(ttl);',
   },
   {
+    name: 'the count of the dead is added to the kept unjournaled',
+    file: 'shared/counter-table.ts',
+    caughtBy: 'counters: an owner is closed, and swept by both | a sum, killed',
+    find: 'this.setControl(shared + CounterRow.kept, Number(BigInt.asIntN(32, kept)));',
+    replace: 'this.control[shared + CounterRow.kept] = Number(BigInt.asIntN(32, kept));',
+  },
+  {
+    name: 'a counter is one before its row says whose',
+    file: 'shared/counter-table.ts',
+    caughtBy: 'counters: another owner gets the row of a count that was kept',
+    find: '    words.fill(0, row + CounterRow.name, row + CounterRow.words);\n',
+    replace:
+      '    Atomics.store(words, row + CounterRow.epoch, epoch + 1);\n    words.fill(0, row + CounterRow.name, row + CounterRow.words);\n',
+  },
+  {
+    name: 'the counter of an owner that is over is freed by anybody',
+    file: 'shared/counter-table.ts',
+    caughtBy: 'counters: an owner counts | it is over',
+    find: 'return !runs || this.#owners.isThisThread(thread);',
+    replace: 'return true;',
+  },
+  {
+    name: 'a sum leaves out the dead whose counts are kept',
+    file: 'shared/counter-table.ts',
+    caughtBy: 'counters: an owner counts and is closed, its count is kept',
+    find: '(this.#isDead(row) && !isKept)) continue;',
+    replace: 'this.#isDead(row)) continue;',
+  },
+  {
     name: 'a takeover makes the record vacant in between',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'takeover | whereis twice',

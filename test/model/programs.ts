@@ -1,5 +1,6 @@
 import { NameKey } from '../../src/shared/name-key.ts';
 import { Random } from '../support/random.ts';
+import { counterPrograms } from './counter-programs.ts';
 import { expiryPrograms } from './expiry-programs.ts';
 import type { Program } from './explore.ts';
 import { takeoverPrograms } from './takeover-programs.ts';
@@ -59,6 +60,7 @@ export const programs: readonly Program[] = [
   ...bells(),
   ...expiryPrograms(a, b),
   ...takeoverPrograms(a, b),
+  ...counterPrograms(),
   {
     name: 'register | whereis twice: a cached absence ends with the registration',
     threads: [[register(a)], [whereis(a), whereis(a)]],

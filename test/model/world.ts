@@ -1,5 +1,6 @@
 import { encodeConfig } from '../../src/shared/codec.ts';
-import { ControlMap, Header, OwnerRow, OwnerState, Shard } from '../../src/shared/layout.ts';
+import { NOBODY } from '../../src/shared/counter-table.ts';
+import { ControlMap, CounterRow, Header, OwnerRow, OwnerState, Shard } from '../../src/shared/layout.ts';
 import { defaults } from '../../src/shared/limits.ts';
 import { NameKey } from '../../src/shared/name-key.ts';
 import { ANY, IfHeld, versionToken } from '../../src/shared/shard.ts';
@@ -42,6 +43,11 @@ export type Operation =
   | { readonly op: 'succeed'; readonly thread?: number }
   /** Gives a kind its number, if it has none. */
   | { readonly op: 'intern'; readonly kind: string }
+  /** Finds or makes a counter, the shared one or (`owned`) that of the owner it opened last. */
+  | { readonly op: 'counter'; readonly owned?: boolean; readonly keep?: boolean }
+  /** Adds to the counter that this thread found last. */
+  | { readonly op: 'count'; readonly by: number }
+  | { readonly op: 'sum' | 'sweepCounters' }
   /** What the coordinator does about whoever has ended. */
   | { readonly op: 'settle' }
   /** Other names come and go, in one step of the schedule, until the index has been rebuilt so many times. */
@@ -59,6 +65,8 @@ const OWNERS_MAX = 3;
 /** The kind of all names. */
 const KIND = 'k';
 const ifHeld = { register: IfHeld.refuse, registerOrUpdate: IfHeld.update, takeOver: IfHeld.takeOver } as const;
+/** The name of the one counter that programs count in. */
+const COUNTER = 7;
 const outcomes = ['done', 'taken', 'full', 'notFound', 'changed'];
 
 /** A table of one shard, small, with a fixed hash key, and virtual threads attached to it. */
@@ -165,6 +173,8 @@ class Memory {
   made = new Map<string, Made>();
   seen = new Map<string, number>();
   cache = new Map<string, unknown>();
+  /** The counter it found last: where it lies, and the word that says it is that one. */
+  counter = { row: -1, proofAt: 0, proof: 0 };
   /** It keeps a view of all names. */
   viewed = false;
 
@@ -200,7 +210,8 @@ export class Actor {
     this.memory = new source.ShardMemory(control, map.shard(0), buffers.shards[0]);
     this.shard = new source.Shard(this.memory, this.owners);
     this.reader = new source.ShardReader(this.memory, this.owners);
-    this.guards = [this.ownerTable, this.shard];
+    this.counters = new source.CounterTable(control, map, this.owners);
+    this.guards = [this.ownerTable, this.shard, this.counters];
     finish(this.#attach());
     this.firstEpoch = this.own.epoch;
     this.key = new ModelKey(control[Header.hashKey], control[Header.hashKey + 1], world.sameHash);
@@ -300,6 +311,15 @@ export class Actor {
       case 'sweep':
         yield* this.#sweep();
         return 'done';
+      case 'counter':
+        return yield* this.#findCounter(operation.owned === true, operation.keep === true);
+      case 'count':
+        return yield* this.#count(operation.by);
+      case 'sum':
+        return `${yield* this.counters.sum(COUNTER)}`;
+      case 'sweepCounters':
+        yield* this.counters.sweep();
+        return 'done';
       case 'intern':
         return `kind ${yield* this.table.kinds.intern(operation.kind)}`;
       case 'openOwner':
@@ -377,6 +397,31 @@ export class Actor {
     }
   }
 
+  /** As `Counters.get` does it. */
+  *#findCounter(owned: boolean, keep: boolean): Steps<Result> {
+    const { own, counters, owners } = this;
+    const [owner, epoch] = owned ? [own.owner, own.ownerEpoch] : [NOBODY, 0];
+    const row: number = yield* counters.claim(COUNTER, owner, epoch, keep);
+    if (row === -1) return 'full';
+    const proofAt = owned ? owners.epochAt(owner) : row + CounterRow.epoch;
+    if (!owned) yield $place(this.world.control, proofAt, 'r');
+    own.counter = { row, proofAt, proof: owned ? epoch : this.world.control[proofAt] };
+    return 'done';
+  }
+
+  /** As `Counter.increment` does it. */
+  *#count(by: number): Steps<Result> {
+    const { row, proofAt, proof } = this.own.counter;
+    const { control } = this.world;
+    yield $place(control, proofAt, 'r');
+    if (control[proofAt] !== proof) return 'notFound';
+    const values = new BigInt64Array(control.buffer);
+    const at = (row + CounterRow.value) >> 1;
+    yield $place(values, at, 'u');
+    Atomics.add(values, at, BigInt(by));
+    return 'done';
+  }
+
   /** As `Owner.close` does it. */
   *#closeOwner(): Steps<void> {
     const { own, shard } = this;
@@ -424,6 +469,7 @@ export class Actor {
     yield* ownerTable.freeBrokenClaims();
     const dead: [number, number][] = yield* ownerTable.dead();
     yield* this.#sweep();
+    yield* this.counters.sweep();
     for (const [slot, epoch] of dead) yield* ownerTable.reclaim(slot, epoch);
     return ['ended', ...ended].join(' ');
   }

@@ -52,12 +52,12 @@ export class Inbox {
     if (padding !== paddingOf(size)) throw new Problem('torn', `a letter of ${size} characters from ${stream}`);
     const { number, after, afterUrgent } = link;
     const last = this.last.get(stream) ?? 0;
+    this.last.set(stream, Math.max(number, last)); // whatever is wrong with it is told once
+    this.received++;
     if (number <= last) throw new Problem('repeated', `letter ${number} from ${stream} came after letter ${last}`);
     if (last < after) throw new Problem('lost', `letter ${after} from ${stream}: ${number} came after ${last}`);
     if ((this.last.get(streamOf(from, true)) ?? 0) < afterUrgent) {
       throw new Problem('lost', `letter ${number} from ${stream} has overtaken urgent letter ${afterUrgent}`);
     }
-    this.last.set(stream, number);
-    this.received++;
   };
 }

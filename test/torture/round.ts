@@ -27,7 +27,7 @@ const listEvery = 24;
 const listEveryOfMany = 50_000;
 
 /** Rows that are in use or not yet free, for each thread that lives: a guess that leaves room. */
-const rowsPerThread = 2;
+const rowsPerThread = 4;
 /** Those of all threads: the one that counts for all, and the one that keeps what owners counted. */
 const sharedCounters = 2;
 
@@ -191,6 +191,7 @@ export class Round {
       'survivors are quiet',
       () => Atomics.load(this.#words, Word.quiet) === survivors.length,
     );
+    await this.#visit(survivors);
     await this.#expect('leaked', 'lanes of the dead are given back, and all others read', () =>
       this.#lanesRest(survivors),
     );
@@ -228,6 +229,12 @@ export class Round {
     } catch (error) {
       throw new Problem('leaked', (error as Error).stack ?? String(error), { cause: error });
     }
+  }
+
+  /** Opens a lane to each survivor: now it also finds one that a sender had opened who was killed before it could say so. */
+  async #visit(survivors: readonly CrewMember[]): Promise<void> {
+    await using visitor = Registry.attach(this.#registry.handle);
+    for (const { attachment } of survivors) await visitor.messages.callTo(attachment, 0, { timeoutMs: stuckMs });
   }
 
   /** Whether the lanes of dead senders were given back, all between the living are read, and there are no more than there can be. */

@@ -306,6 +306,32 @@ test('a call to an owner whose time is over does not wait for its thread', async
   await done;
 });
 
+test('very many calls that are given up at once, while the lane is full, are heard of by each handler', async () => {
+  await using registry = await Registry.open({ messageBytesMax: 1_000 });
+  let asked = 0;
+  let aborted = 0;
+  const handler = (_: unknown, { signal }: { signal: AbortSignal }) => {
+    asked++;
+    return new Promise(() => signal.addEventListener('abort', () => aborted++));
+  };
+  registry.messages.serve(handler).unref();
+  registry.register('server', 'x');
+  const abort = new AbortController();
+  const calls: Promise<Error>[] = [];
+  for (let n = 0; n < 2_000; n++) {
+    calls.push(failure(registry.messages.call('server', 'x', n, { signal: abort.signal })));
+    if (n % 20 === 0) await until('there is room', () => asked === calls.length);
+  }
+  await until('all are asked', () => asked === calls.length);
+  abort.abort(new Error('enough'));
+  assert.is(
+    await failure(registry.messages.call('server', 'x', 'behind them')).then(({ code }) => code),
+    'MAILBOX_FULL',
+  );
+  for (const call of calls) assert.is((await call).message, 'enough');
+  await until('all hear of it', () => aborted === calls.length);
+});
+
 test('a handler of one who takes calls no more hears that its caller gives up', async () => {
   await using registry = await Registry.open();
   let aborted = 0;

@@ -1,12 +1,12 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Address, balance, Registry, RegistryError } from '../../src/engine/index.ts';
 import { limits } from '../../src/shared/limits.ts';
 import { codeOf } from '../support/errors.ts';
-import { Thread } from '../support/threads.ts';
+import { type Remote, Thread } from '../support/threads.ts';
 import { until } from '../support/waiting.ts';
 
 /* Messages within one process: what is delivered, in which order, and who is told when it cannot be. */
@@ -103,13 +103,42 @@ test('what cannot be cloned is refused, and sends nothing', async () => {
   }
   port1.close();
   const options = { transferList: [] } as object;
-  assert.is(
-    codeOf(() => registry.messages.route('server', 'x', 1, options)),
-    'INVALID_OPTION',
+  assert.throws(
+    () => registry.messages.route('server', 'x', 1, options),
+    ({ code, message }: RegistryError) => code === 'INVALID_OPTION' && message.includes('MessagePort'),
   );
   registry.messages.route('server', 'x', 'last');
   await until('the last arrives', () => received.length > 0);
   assert.equal(received, ['last']);
+});
+
+test('what was posted to a port before a message was sent is there when that is handled', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  const { port1, port2 } = new MessageChannel();
+  const take = ({ registry, kept }: Remote, films: MessagePort) => {
+    const { receiveMessageOnPort } = process.getBuiltinModule('worker_threads');
+    kept.received = [];
+    registry.messages.receive((message) => {
+      const value = message === 'film' ? receiveMessageOnPort(films)!.message.byteLength : message;
+      kept.received.push(value);
+    });
+    registry.register('server', 'projector');
+  };
+  await thread.run(take, port2, [port2]);
+  for (let n = 1; n <= 100; n++) {
+    const film = new Uint8Array(n * 10_000);
+    port1.postMessage(film, [film.buffer]);
+    assert.is(film.byteLength, 0);
+    registry.messages.route('server', 'projector', 'film');
+    registry.messages.route('server', 'projector', `after ${n}`);
+  }
+  const received = await thread.run(async ({ kept }) => {
+    while (kept.received.length < 200) await new Promise(setImmediate);
+    return kept.received as unknown[];
+  });
+  assert.equal(received, Array.from({ length: 100 }, (_, n) => [(n + 1) * 10_000, `after ${n + 1}`]).flat());
+  port1.close();
 });
 
 /** The smallest. (Node's types know no `WebAssembly`.) */
