@@ -311,7 +311,8 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     return Outcome.done;
   }
 
-  /** The second commit of a takeover. What comes before it may be done twice. */
+  /** The second commit of a takeover. What comes before it may be done twice; and a repair may do it under an odd change sequence, as
+   *  it changes nothing for anybody. */
   #settleOwner(at: number, version: number): void {
     const { control } = this;
     const { records } = this.memory;
