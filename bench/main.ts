@@ -88,12 +88,12 @@ async function main(): Promise<void> {
   const effort = `${rounds} rounds of ${roundMs} ms in turns`;
   console.log(`${describeMachine()}; ${effort}`);
   const measured: Measured[] = [];
-  for (const [n, { name, summary }] of chosen.entries()) {
+  for (const [n, { name, summary, method }] of chosen.entries()) {
     console.log(`\n[${n + 1}/${chosen.length}] ${name}: ${summary}`);
     const outcome = await measure(name, options.quick);
     console.log(`\n${formatRows(outcome.rows)}\n  checksum ${outcome.checksum}`);
     const day = new Date().toISOString().slice(0, 10);
-    measured.push({ name, summary, machine: describeMachine(), day, effort, ...outcome });
+    measured.push({ name, summary, machine: describeMachine(), day, effort: method ?? effort, ...outcome });
     // Kept one by one: an interrupted run has not measured for nothing.
     if (options.docs) mergeResults(measured);
   }

@@ -8,6 +8,9 @@ import { figureOf } from './lib/sampler.ts';
 export const name = 'memory';
 export const summary = 'bytes an entry: handed out, resident and committed; of the lookup cache; of a private Map';
 
+const PASSES = 5;
+export const method = `${PASSES} passes`;
+
 const RECORD_BYTES = 64;
 const INDEX_SLOT_BYTES = 4;
 const goal = valueAtMost(200);
@@ -32,7 +35,7 @@ export async function run(context: Context): Promise<void> {
   const keep = (what: string, bytes: number) => void seen.set(what, [...(seen.get(what) ?? []), bytes / total]);
 
   // The first pass only lets the heap and the compiled code take their place.
-  for (let pass = 0; pass <= effort.size(5, 1); pass++) {
+  for (let pass = 0; pass <= effort.size(PASSES, 1); pass++) {
     await using registry = await fill(names);
     const stats = registry.partitionStats();
     const sum = (figure: (shard: (typeof stats)[number]) => number) => stats.reduce((all, s) => all + figure(s), 0);

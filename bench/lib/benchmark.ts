@@ -8,6 +8,8 @@ import { type Contestant, type Effort, type Figures, measureInTurns } from './sa
 export interface Benchmark {
   readonly name: string;
   readonly summary: string;
+  /** How often it measures, where that is not by rounds in turns. */
+  readonly method?: string;
   run(context: Context): Promise<void>;
 }
 

@@ -20,15 +20,12 @@ function createSession(): Answer {
   registry.messages.serve(
     (method: string) => {
       if (method === 'POST') visits++;
-      if (method === 'DELETE') {
-        registration.unregister(); // from now on nobody finds it
-        setImmediate(() => owner.close()); // after the reply
-      }
+      if (method === 'DELETE') owner.close(); // from now on nobody finds it; this reply still arrives
       return { visits, livesIn: threadId };
     },
     { owner },
   );
-  const registration = registry.register('session', id, { owner }); // last: whoever finds the name can call it
+  registry.register('session', id, { owner }); // last: whoever finds the name can call it
   return { status: 201, body: { id, thread: threadId } };
 }
 

@@ -56,7 +56,7 @@ export function summaryOf(figures: Figures): string[] {
   return [
     `names ${count(figures.names)} · threads ${threads.length} of ${count(figures.threadsMax)} · ` +
       `owners ${count(figures.owners)} · groups ${count(groups.count)} with ${count(groups.members)} members · ` +
-      `bindings ${count(figures.bindings)}`,
+      `bindings ${figures.bindings === undefined ? 'unknown' : count(figures.bindings)}`,
     `admission ${admission.state}${forced} · ${figures.alarmed} of ${shards.length} shards alarmed`,
     `writes p50 ${duration(writes.p50Us)}, p99 ${duration(writes.p99Us)}, max ${duration(writes.maxUs)}`,
     `lock waits ${count(lockWaits.count)}, p99 ${duration(lockWaits.p99Us)}, max ${duration(lockWaits.maxUs)}`,

@@ -3,6 +3,7 @@ import { AdmissionBit, type Contention, isAdmissionClosed } from '../shared/cont
 import { RegistryError } from '../shared/errors.ts';
 import { limits } from '../shared/limits.ts';
 import { quote } from '../shared/name-key.ts';
+import type { Life } from './life.ts';
 
 /** Whether new names are taken. */
 export type AdmissionState = 'open' | 'closed';
@@ -14,10 +15,12 @@ export type AdmissionState = 'open' | 'closed';
  */
 export class Admission {
   readonly #contention: Contention;
+  readonly #life: Life;
 
   /** @internal Made by `registry.admission`. */
-  constructor(contention: Contention) {
+  constructor(contention: Contention, life: Life) {
     this.#contention = contention;
+    this.#life = life;
   }
 
   /** What holds now, by override or by the alarms. */
@@ -31,17 +34,22 @@ export class Admission {
   }
 
   /** Opens or closes admission for every thread, whatever the alarms say, until `auto`.
-   *  @throws {RegistryError} `INVALID_OPTION` */
+   *  @throws {RegistryError} `INVALID_OPTION`, `CLOSED` */
   force(state: AdmissionState): void {
     if (state !== 'open' && state !== 'closed') {
       throw new RegistryError('INVALID_OPTION', `admission is forced 'open' or 'closed', not ${inspect(state)}`);
     }
-    this.#contention.forceAdmission(state === 'open' ? AdmissionBit.forcedOpen : AdmissionBit.forcedClosed);
+    this.#force(state === 'open' ? AdmissionBit.forcedOpen : AdmissionBit.forcedClosed);
   }
 
-  /** Leaves it to the alarms again. */
+  /** Leaves it to the alarms again. @throws {RegistryError} `CLOSED` */
   auto(): void {
-    this.#contention.forceAdmission(0);
+    this.#force(0);
+  }
+
+  #force(bits: number): void {
+    this.#life.checkOpen();
+    this.#contention.forceAdmission(bits);
   }
 }
 

@@ -23,7 +23,7 @@ export class Balancer {
     this.#random = random;
   }
 
-  /** All ids, the preferred one first. `key` is what a consistent hash goes by. */
+  /** @internal All ids, the preferred one first. `key` is what a consistent hash goes by. */
   candidates(key = ''): readonly string[] {
     const { ids } = this;
     if (this.strategy === 'consistent hash') return byWeight(ids, key);
@@ -45,7 +45,7 @@ export class Balancer {
     return this.pending(other) < this.pending(one) ? other : one;
   }
 
-  /** Calls under way to the name of that number. */
+  /** @internal Calls under way to the name of that number. */
   pending(n: number): number {
     return this.#pending.get(this.ids[n]) as number;
   }

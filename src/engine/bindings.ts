@@ -1,9 +1,9 @@
 import { encodeConfig, type JsonValue } from '../shared/codec.ts';
-import { corrupt, RegistryError } from '../shared/errors.ts';
+import { assert, corrupt, RegistryError } from '../shared/errors.ts';
 import { InternalKind } from '../shared/internal-kinds.ts';
 import { limits } from '../shared/limits.ts';
 import { quote } from '../shared/name-key.ts';
-import { Outcome } from '../shared/shard-mutations.ts';
+import { IfHeld } from '../shared/shard.ts';
 import { type Answer, answerFrom, type Source } from './answer.ts';
 import { Dependents, type Place } from './dependents.ts';
 import type { SharedEntry } from './entry.ts';
@@ -11,7 +11,7 @@ import type { Grounds } from './grounds.ts';
 import { KindIndex } from './kind-index.ts';
 import { checkKnown } from './options.ts';
 import type { Owner } from './owner.ts';
-import { checkOpen, checkOwner, type Parts, registerOwn } from './parts.ts';
+import { checkOwner, type Parts, registerOwn } from './parts.ts';
 
 const TRANSPORT = 'transport';
 const SERVER = 'server';
@@ -48,7 +48,7 @@ export class Bindings {
     this.#made = new Dependents(parts.table);
   }
 
-  /** Binds a transport to a server, instead of the one it was bound to.
+  /** Binds a transport to a server, instead of the one it was bound to, whoever said so: at no moment is it bound to none.
    *  @throws {RegistryError} `NOT_FOUND` when either is not registered, `INVALID_NAME`, `INVALID_OPTION`, `OWNER_DEAD`, `TABLE_FULL`,
    *    `CONFIG_TOO_LARGE` when what is stored, the server's id and four numbers, exceeds `configBytesMax`, `CLOSED`, `BUSY` */
   bind(transportId: string, serverId: string, options: BindOptions = {}): void {
@@ -78,7 +78,7 @@ export class Bindings {
   /** The server that a transport is bound to. Three lookups, however many bindings there are.
    *  @throws {RegistryError} `INVALID_NAME`, `CLOSED` */
   serverOf(transportId: string): string | undefined {
-    checkOpen(this.#parts);
+    this.#parts.life.checkOpen();
     const { words } = this.#parts.life;
     for (let pass = 0; ; pass++) {
       const used: (SharedEntry | undefined)[] = [];
@@ -99,11 +99,22 @@ export class Bindings {
    *  a binding changes; then all transports are looked at again.
    *  @throws {RegistryError} `CLOSED`; `BUSY` when others write without a pause */
   transportsOf(serverId: string): readonly string[] {
+    return this.#all()?.get(serverId) ?? noTransports;
+  }
+
+  /** @internal How many transports are bound. @throws as `transportsOf` */
+  count(): number {
+    let count = 0;
+    for (const transports of this.#all()?.values() ?? []) count += transports.length;
+    return count;
+  }
+
+  #all(): ReadonlyMap<string, readonly string[]> | undefined {
     if (!this.#byServer?.holds(this.#parts.life.words)) {
-      checkOpen(this.#parts);
+      this.#parts.life.checkOpen();
       this.#byServer = this.#read();
     }
-    return this.#byServer?.value.get(serverId) ?? noTransports;
+    return this.#byServer?.value;
   }
 
   /** Undefined while no transport or no server was ever registered. */
@@ -122,10 +133,10 @@ export class Bindings {
   }
 
   #ownerOf(options: BindOptions): Owner {
-    checkOpen(this.#parts);
+    this.#parts.life.checkOpen();
     checkKnown(options, ['owner']);
     const { owner = this.#parts.self } = options;
-    checkOwner(this.#parts, owner);
+    checkOwner(this.#parts.table, owner);
     return owner;
   }
 
@@ -137,22 +148,14 @@ export class Bindings {
     throw new RegistryError('NOT_FOUND', `bind: ${kind} ${quote(id)} is not registered`);
   }
 
-  /** A binding in the way is another owner's: it is taken back first. */
+  /** In place of the binding before, whoever made it. */
   #write(transportId: string, owner: Owner, serverId: string | null, between: readonly Place[]): void {
-    const { table } = this.#parts;
     const config = encodeConfig([serverId, ...between.flatMap(({ record, born }) => [record, born])]);
     this.#made.freeSome();
-    for (let tries = 0; tries < limits.bindTriesMax; tries++) {
-      table.key.encode(InternalKind.binding, transportId);
-      const registration = registerOwn(this.#parts, owner, 'binding', transportId, config);
-      if (registration !== undefined) {
-        this.#made.add(registration, between);
-        return;
-      }
-      const outcome = table.shards[table.shardOf(table.key.hash)].unregister(table.key);
-      if (outcome !== Outcome.done && outcome !== Outcome.notFound) throw corrupt(`a binding that ends in ${outcome}`);
-    }
-    throw new RegistryError('BUSY', `bind transport ${quote(transportId)}: others bind it all the time; try again`);
+    this.#parts.table.key.encode(InternalKind.binding, transportId);
+    const registration = registerOwn(this.#parts, owner, 'binding', transportId, config, IfHeld.takeOver);
+    assert(registration !== undefined, 'a binding is whose who says so last');
+    this.#made.add(registration, between);
   }
 }
 

@@ -1,14 +1,24 @@
 import { RegistryError } from '../shared/errors.ts';
+import { EndReason } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
 import type { Table } from '../shared/table.ts';
 import type { Endings } from './endings.ts';
+import { thrownBy } from './failure.ts';
 import type { Mailroom } from './mailroom.ts';
+import { offAbort, onAbort } from './signals.ts';
+
+/** Whom a call asks: an owner, and the tenancy of the thread that it lives in. */
+export interface Callee {
+  readonly slot: number;
+  readonly epoch: number;
+  readonly thread: number;
+  readonly threadEpoch: number;
+}
 
 /** A call that waits for its reply. */
 interface Pending {
   readonly call: number;
-  readonly slot: number;
-  readonly epoch: number;
+  readonly callee: Callee;
   /** Whom it asks, for errors. */
   readonly what: () => string;
   readonly deadlineMs: number;
@@ -17,13 +27,19 @@ interface Pending {
   /** Tells the handler that nobody waits any more. */
   readonly cancel: () => void;
   readonly signal: AbortSignal | undefined;
-  readonly onAbort: () => void;
+  readonly abort: () => void;
 }
 
 /** Milliseconds by which a time-out may come late: one timer serves many calls. */
 const DEADLINE_STEP_MS = 10;
 
-/** The calls of this thread that wait for their reply: each is settled once, by reply, failure, death, abort or time-out. */
+/**
+ * The calls of this thread that wait for their reply: each is settled once, by reply, failure, death, abort or time-out.
+ *
+ * When an owner has ended and its thread lives, that thread tells its callers (`Services`): it alone knows which replies have left, and
+ * which will leave yet in the turn in which the owner was closed. Of whom a thread has left alone, by its own end or because the
+ * owner's time was over, the caller finds out itself.
+ */
 export class Calls {
   readonly #table: Table;
   readonly #mailroom: Mailroom;
@@ -36,7 +52,7 @@ export class Calls {
   #earliestMs = Number.POSITIVE_INFINITY;
   #arms = false;
   #ending = false;
-  /** Those whose target had ended when this turn began. */
+  /** Those who nobody would answer any more when this turn began. */
   #doomed: Pending[] = [];
 
   constructor(table: Table, mailroom: Mailroom, endings: Endings) {
@@ -65,18 +81,23 @@ export class Calls {
   /** The promise of a call that is sent in a moment. */
   expect(
     call: number,
-    owner: { readonly slot: number; readonly epoch: number },
+    callee: Callee,
     what: () => string,
     timeoutMs: number,
     signal: AbortSignal | undefined,
     cancel: () => void,
   ): Promise<unknown> {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    // Made by hand, as V8 inlines this and not `Promise.withResolvers`.
+    let resolve!: (reply: unknown) => void;
+    let reject!: (error: unknown) => void;
+    const promise = new Promise<unknown>((onReply, onError) => {
+      resolve = onReply;
+      reject = onError;
+    });
     const deadlineMs = performance.now() + timeoutMs;
-    const onAbort = () => this.#giveUp(call, signal?.reason);
-    const { slot, epoch } = owner;
-    this.#pending.set(call, { call, slot, epoch, what, deadlineMs, resolve, reject, cancel, signal, onAbort });
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const abort = () => this.#giveUp(call, signal?.reason);
+    this.#pending.set(call, { call, callee, what, deadlineMs, resolve, reject, cancel, signal, abort });
+    if (signal !== undefined) onAbort(signal, abort);
     this.#mailroom.expectMail();
     this.#endings.listen(this.#onEnding);
     this.#earliestMs = Math.min(this.#earliestMs, deadlineMs);
@@ -89,6 +110,12 @@ export class Calls {
     this.#take(call)?.resolve(reply);
   }
 
+  /** The failure that came in place of one. */
+  fail(call: number, failure: unknown): void {
+    const pending = this.#take(call);
+    pending?.reject(thrownBy(failure, pending.what()));
+  }
+
   /** Why there is none. */
   reject(call: number, error: unknown): void {
     this.#take(call)?.reject(error);
@@ -98,7 +125,7 @@ export class Calls {
     const pending = this.#pending.get(call);
     if (pending === undefined) return undefined;
     this.#pending.delete(call);
-    pending.signal?.removeEventListener('abort', pending.onAbort);
+    if (pending.signal !== undefined) offAbort(pending.signal, pending.abort);
     this.#mailroom.listen(); // the thread need not stay for it
     if (this.#pending.size === 0) this.#endings.forget(this.#onEnding);
     return pending;
@@ -120,10 +147,13 @@ export class Calls {
   beforeDrain(): void {
     if (!this.#ending) return;
     this.#ending = false;
+    for (const pending of this.#pending.values()) if (this.#isLeftAlone(pending.callee)) this.#doomed.push(pending);
+  }
+
+  #isLeftAlone({ slot, epoch, thread, threadEpoch }: Callee): boolean {
     const { owners } = this.#table;
-    for (const pending of this.#pending.values()) {
-      if (!owners.alive(pending.slot, pending.epoch)) this.#doomed.push(pending);
-    }
+    if (owners.epoch(thread) !== threadEpoch) return true;
+    return !owners.livesOn(slot, epoch) && owners.endReason(slot, epoch) === EndReason.expired;
   }
 
   afterDrain(): void {

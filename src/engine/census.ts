@@ -20,11 +20,10 @@ export interface ThreadFigures {
 
 /** @internal What stands in a registry, counted. */
 export interface Census {
-  /** Names by kind. */
+  /** Names by kind: of each kind that there ever was, as it does not end with its names. */
   readonly kinds: ReadonlyMap<string, number>;
   /** Members by group; not of the automatic groups. */
   readonly groups: ReadonlyMap<string, number>;
-  readonly bindings: number;
   readonly owners: number;
   readonly threads: readonly Omit<ThreadFigures, 'waitingBytes'>[];
 }
@@ -42,7 +41,6 @@ export function takeCensus(table: Table): Census {
   return {
     kinds: namedKinds(table, kinds),
     groups,
-    bindings: kinds[InternalKind.binding],
     owners: countOwners(table, owners),
     threads: threadSlots(table).map((slot) => ({
       threadId: table.owners.threadIdOf(slot),
@@ -55,9 +53,8 @@ export function takeCensus(table: Table): Census {
 
 type Groups = Map<string, number>;
 
-function namedKinds(table: Table, counts: Uint32Array): Map<string, number> {
-  const ids = [...counts.keys()].filter((kind) => counts[kind] > 0 && !isInternal(kind));
-  return new Map(ids.map((kind) => [table.kinds.name(kind), counts[kind]]));
+function namedKinds({ kinds }: Table, counts: Uint32Array): Map<string, number> {
+  return new Map([...kinds.named()].map(([kind, id]) => [kind, counts[id]]));
 }
 
 /** Many records in a row have the same owner: it is judged once for them. */
@@ -76,9 +73,9 @@ function countRecords(
     const { records } = memory;
     const version = records[at + Record.version];
     if ((version & Version.live) === 0 || owners.clock.isOver(records, deadlineAt(at, version))) continue;
-    if (records[at + Record.owner] !== owner || records[at + Record.ownerEpoch] !== epoch) {
-      owner = records[at + Record.owner];
-      epoch = records[at + Record.ownerEpoch];
+    const [slot, tenancy] = [reader.ownerOf(at, version), reader.ownerEpochOf(at, version)];
+    if (slot !== owner || tenancy !== epoch) {
+      [owner, epoch] = [slot, tenancy];
       thread = owners.alive(owner, epoch) ? threadOf(owners.thread(owner), names.length) : -1;
     }
     if (thread === -1) continue;

@@ -7,6 +7,7 @@ import { limits } from '../shared/limits.ts';
 import { quote } from '../shared/name-key.ts';
 import type { Table } from '../shared/table.ts';
 import type { Life } from './life.ts';
+import { checkKnown } from './options.ts';
 import { Owner } from './owner.ts';
 
 /** Which counter. */
@@ -14,7 +15,7 @@ export interface CounterOptions {
   /** Whose it is: then only this thread counts in it, until the owner ends. By default all threads share one. */
   readonly owner?: Owner | undefined;
   /** What becomes of an owner's count when the owner ends: `true` adds it to the shared counter's sum, by default it
-   *  is gone. */
+   *  is gone. Once it was asked for with `true`, all that the owner counts is kept, also what it counted before. */
   readonly keep?: boolean | undefined;
 }
 
@@ -80,13 +81,17 @@ export class Counters {
   }
 
   /** @internal As `registry.counter`. */
-  get(name: string, { owner, keep = false }: CounterOptions = {}): Counter {
-    this.#checkOpen();
+  get(name: string, options: CounterOptions = {}): Counter {
+    this.#life.checkOpen();
+    checkKnown(options, ['owner', 'keep']);
+    const { owner, keep = false } = options;
     if (owner !== undefined && !Owner.belongs(owner, this.#table)) {
       throw new RegistryError('INVALID_OPTION', 'owner is not of this registry in this thread: use registry.owner()');
     }
-    if (typeof keep !== 'boolean' || (keep && owner === undefined)) {
-      throw new RegistryError('INVALID_OPTION', `keep is ${inspect(keep)}: true or false, of a counter with an owner`);
+    if (typeof keep !== 'boolean') throw new RegistryError('INVALID_OPTION', `keep is ${inspect(keep)}: true or false`);
+    if (keep && owner === undefined) {
+      const why = 'a counter without an owner is never lost: leave keep out, or say whose it is with owner';
+      throw new RegistryError('INVALID_OPTION', `counter ${quote(name)}: ${why}`);
     }
     const { owners, kinds } = this.#table;
     const id = kinds.internReserved(kindOf(name));
@@ -117,25 +122,20 @@ export class Counters {
 
   /** The same, exact also beyond 2^53 - 1. */
   sumBigInt(name: string): bigint {
-    this.#checkOpen();
+    this.#life.checkOpen();
     const id = this.#table.kinds.findReserved(kindOf(name));
     return id === 0 ? 0n : this.#rows.sum(id);
   }
 
   /** Names of counters that anybody ever had. @throws {RegistryError} `CLOSED` */
   names(): string[] {
-    this.#checkOpen();
+    this.#life.checkOpen();
     const kinds = this.#table.kinds.reserved();
     return kinds.filter((kind) => kind.startsWith(PREFIX)).map((kind) => kind.slice(PREFIX.length));
   }
 
   get #rows(): CounterTable {
     return this.#table.counters;
-  }
-
-  #checkOpen(): void {
-    if (!this.#life.closed && !this.#table.closed) return;
-    throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
   }
 }
 

@@ -46,7 +46,7 @@ const nothing = new Body(undefined);
 
 /** It, if it is small enough and can be cloned. */
 function fitting(failure: Failure, bytesMax: number): Body | undefined {
-  const body = attempt(() => new Body(failure), undefined);
+  const body = attempt(() => Body.within(failure, bytesMax), undefined);
   return body !== undefined && body.byteLength <= bytesMax ? body : undefined;
 }
 
@@ -88,13 +88,13 @@ function describeBriefly(error: Error) {
   return { kind, name: name.slice(0, 100), message: message.slice(0, BRIEF_CHARACTERS) };
 }
 
-/** What the caller is to be told. */
-export function thrownBy(failure: unknown): unknown {
+/** What the caller is to be told. `what` says whom it called. */
+export function thrownBy(failure: unknown, what: string): unknown {
   const told = failure as Failure | undefined;
   if (told === undefined)
     return new RemoteError('Error', 'the handler failed, and its error could not be sent', undefined, undefined);
-  if (typeof told === 'string') return new RegistryError(told, 'more does not fit messageBytesMax');
+  if (typeof told === 'string') return new RegistryError(told, `${what}: more does not fit messageBytesMax`);
   if (told.kind === 'value') return told.value;
-  if (told.kind === 'registry') return new RegistryError(told.code, told.message);
+  if (told.kind === 'registry') return new RegistryError(told.code, `${what}: ${told.message}`);
   return new RemoteError(told.name, told.message, told.code, told.stack);
 }

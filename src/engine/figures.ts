@@ -1,14 +1,13 @@
 import { monotonicMs } from '../shared/clock.ts';
 import { isCorrupt } from '../shared/errors.ts';
-import { bucketOf, meanOf, quantileOf, readCounts, tickNs, totalOf } from '../shared/histogram.ts';
+import { bucketOf, readCounts, totalOf } from '../shared/histogram.ts';
 import { limits } from '../shared/limits.ts';
 import { histogramBuckets, Monitor } from '../shared/monitor-layout.ts';
 import type { Table } from '../shared/table.ts';
-import type { Admission } from './admission.ts';
 import { type ThreadFigures, takeCensus } from './census.ts';
 import { readContention, type ShardContention } from './contention.ts';
-import type { Counters } from './counters.ts';
-import { type LatencyStats, type PartitionStats, readPartitionStats } from './stats.ts';
+import type { Registry } from './registry.ts';
+import { type LatencyStats, latencyOf, microseconds, type PartitionStats, readPartitionStats } from './stats.ts';
 
 /** One shard: what it counts, and how contended it is. */
 export interface ShardFigures extends PartitionStats, ShardContention {}
@@ -26,7 +25,7 @@ export interface Figures {
   readonly takenMs: number;
   /** How many names there are, of all kinds. */
   readonly names: number;
-  /** The kinds with names, the most frequent first. */
+  /** All kinds that there ever was a name of, those with the most names first. */
   readonly kinds: readonly { readonly kind: string; readonly names: number }[];
   /** Groups that owners and names have joined, and their members; the automatic groups are left out. */
   readonly groups: {
@@ -35,8 +34,8 @@ export interface Figures {
     /** The 100 with the most members. */
     readonly largest: readonly { readonly group: string; readonly members: number }[];
   };
-  /** Transports that are bound to a server. */
-  readonly bindings: number;
+  /** Transports that are bound to a server, by `bind` or by their config; undefined when a lock was needed to tell, and not to be had. */
+  readonly bindings: number | undefined;
   readonly threads: readonly ThreadFigures[];
   readonly threadsMax: number;
   /** Owners smaller than a thread. */
@@ -65,7 +64,7 @@ export interface Figures {
 
 /** Reads all of it. No moment is common to it: each number is right by itself.
  *  @throws {RegistryError} `CORRUPT` */
-export function readFigures(table: Table, admission: Admission, counters: Counters): Figures {
+export function readFigures(table: Table, { admission, counters, bindings }: Registry): Figures {
   const census = takeCensus(table);
   const contention = readContention(table);
   const shards = readPartitionStats(table).map((stats, n) => ({ ...stats, ...contention.shards[n] }));
@@ -86,14 +85,14 @@ export function readFigures(table: Table, admission: Admission, counters: Counte
         .slice(0, limits.groupsToldMax)
         .map(([group, members]) => ({ group, members })),
     },
-    bindings: census.bindings,
+    bindings: unlessBusy(() => bindings.count()),
     threads: census.threads.map((thread) => ({ ...thread, waitingBytes: waiting.get(thread.slot) ?? 0 })),
     threadsMax: table.owners.threadsMax - 1, // the coordinator's row is not for others
     owners: census.owners,
     ownersMax: table.owners.ownersMax,
     admission: { state: admission.state, mode: admission.mode },
     alarmed: contention.alarmed,
-    counters: readCounters(counters),
+    counters: unlessBusy(() => counters.names().map((name) => ({ name, value: counters.sum(name) }))),
     lanes: {
       open: lanes.length,
       max: table.mailbox.lanesMax,
@@ -111,10 +110,10 @@ export function readFigures(table: Table, admission: Admission, counters: Counte
   };
 }
 
-/** Their lock may be held by a thread that is stopped: the other figures are wanted then all the more. */
-function readCounters(counters: Counters): Figures['counters'] {
+/** A lock may be held by a thread that is stopped: the other figures are wanted then all the more. */
+function unlessBusy<T>(read: () => T): T | undefined {
   try {
-    return counters.names().map((name) => ({ name, value: counters.sum(name) }));
+    return read();
   } catch (error) {
     if (isCorrupt(error)) throw error;
     return undefined;
@@ -132,15 +131,8 @@ function distribution({ control, map, shards }: Table, at: number, maxAt: number
     for (const [bucket, count] of readCounts(control, monitor + at).entries()) counts[bucket] += count;
     maxTicks = Math.max(maxTicks, control[monitor + maxAt] >>> 0);
   }
-  const us = (ticks: number): number => (ticks * tickNs) / 1_000;
-  return {
-    count: totalOf(counts),
-    p50Us: us(Math.min(quantileOf(counts, 0.5), maxTicks)),
-    p99Us: us(Math.min(quantileOf(counts, 0.99), maxTicks)),
-    maxUs: us(maxTicks),
-    meanUs: us(meanOf(counts)),
-    buckets: bucketTicks.map((ticks) => [us(ticks), totalOf(counts.subarray(0, bucketOf(ticks)))]),
-  };
+  const upTo = (ticks: number): number => totalOf(counts.subarray(0, bucketOf(ticks)));
+  return { ...latencyOf(counts, maxTicks), buckets: bucketTicks.map((ticks) => [microseconds(ticks), upTo(ticks)]) };
 }
 
 const descending = (counts: ReadonlyMap<string, number>): [string, number][] =>

@@ -4,6 +4,7 @@ import { assert, RegistryError } from '../shared/errors.ts';
 import { InternalKind } from '../shared/internal-kinds.ts';
 import { limits } from '../shared/limits.ts';
 import { quote } from '../shared/name-key.ts';
+import { IfHeld } from '../shared/shard.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
 import { AutomaticGroups, automaticNames, isAutomatic } from './automatic-groups.ts';
 import { Dependents } from './dependents.ts';
@@ -19,7 +20,7 @@ import {
 } from './membership.ts';
 import { checkObject } from './options.ts';
 import type { Owner } from './owner.ts';
-import { checkOpen, checkOwner, type Parts, registerOwn } from './parts.ts';
+import { checkOwner, type Parts, registerOwn } from './parts.ts';
 import type { StateIterator } from './wait.ts';
 import type { Watches, WatchOptions } from './watches.ts';
 
@@ -61,7 +62,7 @@ export class Groups {
     if (named !== undefined) this.#byName.freeSome();
     this.#encode(group, owner, named);
     const config = named && encodeConfig([named.kind, named.id]);
-    const registration = registerOwn(this.#parts, owner, 'group', group, config);
+    const registration = registerOwn(this.#parts, owner, 'group', group, config, IfHeld.update);
     assert(registration !== undefined, 'a membership is its own owner’s');
     if (named !== undefined) this.#byName.add(registration, [named]);
     return new Membership(group, registration);
@@ -94,7 +95,7 @@ export class Groups {
 
   /** Names of the groups that have members, in no particular order. @throws {RegistryError} `CLOSED`, `BUSY` */
   list(): string[] {
-    checkOpen(this.#parts);
+    this.#parts.life.checkOpen();
     const { shards } = this.#parts.table;
     for (const shard of shards.keys()) this.#index(shard).view.catchUp();
     return [...automaticNames, ...this.#groups.keys()].filter((name) => this.members(name).length > 0);
@@ -115,12 +116,12 @@ export class Groups {
   }
 
   #automaticMembers(group: string): readonly GroupMember[] {
-    checkOpen(this.#parts);
+    this.#parts.life.checkOpen();
     return this.#automatic.members(group);
   }
 
   #read(group: string): readonly GroupMember[] {
-    checkOpen(this.#parts);
+    this.#parts.life.checkOpen();
     this.#encodeGroup(group);
     const { table } = this.#parts;
     return this.#index(table.shardOf(table.key.hash)).members(group);
@@ -134,11 +135,11 @@ export class Groups {
 
   /** Checks who joins or leaves. @returns the name only if the owner has it */
   #member(group: string, options: MemberOptions): { owner: Owner; named: NamedMember | undefined } {
-    checkOpen(this.#parts);
+    this.#parts.life.checkOpen();
     checkObject(options);
     checkMemberOptions(options);
     const { owner = this.#parts.self, kind, id } = options;
-    checkOwner(this.#parts, owner);
+    checkOwner(this.#parts.table, owner);
     this.#encodeGroup(group);
     if (isAutomatic(group)) {
       throw new RegistryError('INVALID_NAME', `group ${quote(group)} is automatic: its members are what is registered`);

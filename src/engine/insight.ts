@@ -1,7 +1,6 @@
-import type { Table } from '../shared/table.ts';
 import { type Figures, readFigures } from './figures.ts';
 import { InspectionServer, type ServeOptions } from './inspection-server.ts';
-import { checkOpen, type Parts } from './parts.ts';
+import type { Parts } from './parts.ts';
 import { type PrometheusOptions, prometheusContentType, prometheusText } from './prometheus.ts';
 import type { Registry } from './registry.ts';
 
@@ -29,8 +28,8 @@ export class Insight {
   /** All there is to say of the registry in numbers; the same in whichever thread. Looks at every record and owner, some
    *  100 ms for a million names: for people and scrapes, not for hot paths. @throws {RegistryError} `CLOSED`, `CORRUPT` */
   figures(): Figures {
-    checkOpen(this.#parts);
-    return readFigures(this.#table, this.#registry.admission, this.#registry.counters);
+    this.#parts.life.checkOpen();
+    return readFigures(this.#parts.table, this.#registry);
   }
 
   /** The same in Prometheus' text format, to be mounted in an HTTP server of the application. One thread's scrape is enough.
@@ -43,20 +42,16 @@ export class Insight {
    *  this user (and root) can connect. This thread answers, so not while it is blocked. Keeps no process alive.
    *  @throws {RegistryError} `INVALID_OPTION`, `CLOSED`; `INSPECTION_FAILED` when it cannot listen */
   async serve(options: ServeOptions = {}): Promise<InspectionServer> {
-    checkOpen(this.#parts);
+    this.#parts.life.checkOpen();
     const server = await InspectionServer.listen(this.#registry, options);
     this.#servers.add(server);
     if (this.#registry.closed) await this.end();
-    checkOpen(this.#parts);
+    this.#parts.life.checkOpen();
     return server;
   }
 
   /** @internal The registry is closed. */
   async end(): Promise<void> {
     await Promise.all([...this.#servers].map((server) => server.close()));
-  }
-
-  get #table(): Table {
-    return this.#parts.table;
   }
 }

@@ -25,6 +25,13 @@ export interface ServeOptions {
   readonly path?: string | undefined;
 }
 
+/** What servers do when their thread ends: one listener for all of them, as Node warns of more than ten. */
+const exits = new Set<() => void>();
+
+function onExit(): void {
+  for (const exit of exits) exit();
+}
+
 /**
  * A local socket on which a registry tells of itself. One answer at a time, and a rest after each: whoever
  * asks, and however often, it takes a fifth of a core at most.
@@ -66,7 +73,8 @@ export class InspectionServer implements AsyncDisposable {
     this.#inode = lstatSync(path, { throwIfNoEntry: false })?.ino;
     server.on('error', () => {}); // who could not be accepted tries again
     server.on('connection', (socket) => void this.#converse(socket));
-    process.once('exit', this.#onExit);
+    if (exits.size === 0) process.once('exit', onExit);
+    exits.add(this.#onExit);
   }
 
   /** Hangs up on everybody and removes the socket. */
@@ -81,7 +89,8 @@ export class InspectionServer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    process.off('exit', this.#onExit);
+    exits.delete(this.#onExit);
+    if (exits.size === 0) process.off('exit', onExit);
     this.#unlink();
     for (const socket of this.#sockets) socket.destroy();
     const closed = once(this.#server, 'close');

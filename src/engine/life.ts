@@ -1,3 +1,5 @@
+import { RegistryError } from '../shared/errors.ts';
+import type { Table } from '../shared/table.ts';
 import type { Owner } from './owner.ts';
 
 /** In place of the registry's words once it is closed: nothing compares equal. */
@@ -11,8 +13,17 @@ export class Life {
   /** Told of each owner of this thread that is closed. */
   onOwnerEnd: (slot: number, epoch: number) => void = () => {};
 
-  constructor(words: Int32Array) {
-    this.words = words;
+  readonly #table: Table;
+
+  constructor(table: Table) {
+    this.#table = table;
+    this.words = table.control;
+  }
+
+  /** @throws {RegistryError} `CLOSED`: by this thread, or for all by the one that opened the registry */
+  checkOpen(): void {
+    if (!this.closed && !this.#table.closed) return;
+    throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
   }
 
   end(): void {

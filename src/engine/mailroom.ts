@@ -1,14 +1,15 @@
 import { BellState } from '../shared/bell.ts';
 import { corrupt, isCorrupt, RegistryError } from '../shared/errors.ts';
 import type { ReceivingEnd, SendingEnd } from '../shared/lanes.ts';
+import { Takes } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
-import type { Deliver } from '../shared/mailbox.ts';
+import { type Deliver, RecordType } from '../shared/mailbox.ts';
 import type { Body } from '../shared/message-body.ts';
 import type { RingWriter } from '../shared/ring.ts';
 import type { Table } from '../shared/table.ts';
 
 /** How a record was sent. */
-export const Sent = { done: 0, full: 1, dead: 2, notReceiving: 3, closed: 4 } as const;
+export const Sent = { done: 0, full: 1, dead: 2, notReceiving: 3, notServing: 4, closed: 5 } as const;
 export type Sent = (typeof Sent)[keyof typeof Sent];
 
 /** A record that waits for room in its ring. */
@@ -51,13 +52,16 @@ export interface MailroomHost {
 export class Mailroom {
   readonly #table: Table;
   readonly #host: MailroomHost;
-  readonly #waiting = new Map<RingWriter, Waiting[]>();
+  /** In the order in which they came. Sets: any of them may be taken back, and 65,536 cancelled calls may wait. */
+  readonly #waiting = new Map<RingWriter, Set<Waiting>>();
   /** A wait for the bell is outstanding. */
   #waits = false;
   /** A turn is scheduled. */
   #polls = false;
   #ended = false;
   #mailAtMs = 0;
+  /** How many tenancies had ended when lanes of the dead were looked for. */
+  #deathsSeen = -1;
   #lingers = false;
   #lingerSkips = 0;
   #lingerBackOff = 0;
@@ -66,21 +70,23 @@ export class Mailroom {
   #held = false;
   #alive: NodeJS.Timeout | undefined;
   #looks = false;
+  /** It is about to look, as `listen` asked it to. */
+  #wakes = false;
 
   constructor(table: Table, host: MailroomHost) {
     this.#table = table;
     this.#host = host;
   }
 
-  /** Sends a record to an owner, if it lives and takes messages.
+  /** Sends a record to an owner, if it lives and takes such.
    *  @throws {RegistryError} `LANES_FULL`, `CLOSED`, `BUSY`, `CORRUPT` */
   sendToOwner(slot: number, epoch: number, type: number, call: number, body: Body, urgent: boolean): Sent {
     const { owners } = this.#table;
     const thread = owners.thread(slot);
     const threadEpoch = owners.threadEpoch(slot);
     // Read before it is known to live, so they are of this tenancy.
-    if (!owners.alive(slot, epoch)) return Sent.dead;
-    if (!owners.receives(slot, epoch)) return Sent.notReceiving;
+    const obstacle = this.#obstacle(slot, epoch, type);
+    if (obstacle !== Sent.done) return obstacle;
     return this.#send(thread, threadEpoch, type, slot, epoch, call, body, urgent);
   }
 
@@ -89,6 +95,15 @@ export class Mailroom {
   sendToThread(slot: number, epoch: number, type: number, call: number, body: Body): Sent {
     if (this.#table.owners.epoch(slot) !== epoch) return Sent.dead;
     return this.#send(slot, epoch, type, slot, epoch, call, body, false);
+  }
+
+  /** Why a record of that type is not for that owner; `done` when it is. */
+  #obstacle(slot: number, epoch: number, type: number): Sent {
+    const { owners } = this.#table;
+    if (!owners.alive(slot, epoch)) return Sent.dead;
+    if (type === RecordType.message && !owners.takes(slot, epoch, Takes.messages)) return Sent.notReceiving;
+    if (type === RecordType.call && !owners.takes(slot, epoch, Takes.calls)) return Sent.notServing;
+    return Sent.done;
   }
 
   #send(
@@ -136,34 +151,34 @@ export class Mailroom {
     if (thread >>> 0 >= owners.threadsMax) throw corrupt(`thread ${thread} of owner ${slot}`);
     const lane = mailbox.laneTo(thread, threadEpoch);
     const writer = urgent ? lane.urgent : lane.normal;
-    const queue = this.#waiting.get(writer) ?? [];
-    if (bounded && queue.length >= limits.waitingMax) return undefined;
+    const queue = this.#waiting.get(writer) ?? new Set();
+    if (bounded && queue.size >= limits.waitingMax) return undefined;
     const waiting: Waiting = { lane, type, slot, epoch, call, body: body.keep(), done };
-    if (queue.length === 0) {
+    if (queue.size === 0) {
       mailbox.wanting.set(writer, body.byteLength);
       this.#waiting.set(writer, queue);
     }
-    queue.push(waiting);
+    queue.add(waiting);
     this.listen();
     return () => {
-      const at = queue.indexOf(waiting);
-      if (at !== -1) queue.splice(at, 1);
+      queue.delete(waiting);
       this.listen(); // the next may fit
     };
   }
 
   /** Sends what waits and fits now. */
   #flush(): void {
-    const { mailbox, owners } = this.#table;
+    const { mailbox } = this.#table;
     for (const [writer, queue] of this.#waiting) {
-      for (let first = queue[0]; first !== undefined; first = queue[0]) {
-        const { lane, type, slot, epoch, call, body, done } = first;
-        const lives = owners.alive(slot, epoch);
-        if (lives && !mailbox.send(lane, writer, type, slot, epoch, call, body)) break;
-        queue.shift();
-        done(lives ? Sent.done : Sent.dead);
+      for (const waiting of queue) {
+        const { lane, type, slot, epoch, call, body, done } = waiting;
+        const obstacle = this.#obstacle(slot, epoch, type);
+        if (obstacle === Sent.done && !mailbox.send(lane, writer, type, slot, epoch, call, body)) break;
+        queue.delete(waiting);
+        done(obstacle);
       }
-      if (queue.length > 0) mailbox.wanting.set(writer, queue[0].body.byteLength);
+      const [first] = queue;
+      if (first !== undefined) mailbox.wanting.set(writer, first.body.byteLength);
       else {
         this.#waiting.delete(writer);
         mailbox.wanting.delete(writer);
@@ -173,8 +188,12 @@ export class Mailroom {
 
   /** From now on what arrives is delivered; now is a good moment to look. */
   listen(): void {
-    if (this.#polls || this.#ended) return;
-    void Promise.resolve().then(() => this.#wake());
+    if (this.#polls || this.#ended || this.#wakes) return;
+    void Promise.resolve().then(() => {
+      this.#wakes = false;
+      this.#wake();
+    });
+    this.#wakes = true;
   }
 
   /** The same when something is expected soon. */
@@ -220,9 +239,19 @@ export class Mailroom {
       if (this.#lingers) this.#lingerBackOff = 0;
       this.#mailAtMs = now;
       this.#lingers = false;
-    } else for (const end of this.#table.mailbox.freeLanesOfTheDead()) this.#host.senderEnded(end);
+    }
+    this.#freeLanes(delivered);
     this.#keepAlive();
     return this.#exhausted || this.#linger(now);
+  }
+
+  /** Also while it is flooded: others come and go meanwhile, and each takes a lane. */
+  #freeLanes(delivered: number): void {
+    const { owners, mailbox } = this.#table;
+    const deaths = owners.deaths();
+    if (delivered > 0 && deaths === this.#deathsSeen) return;
+    this.#deathsSeen = deaths;
+    for (const end of mailbox.freeLanesOfTheDead()) this.#host.senderEnded(end);
   }
 
   /**
@@ -305,13 +334,17 @@ function warnOfCorruption(error: unknown): void {
   process.emitWarning(`messages of one thread are lost: ${error}`, 'RollcallWarning');
 }
 
+export const servesNot = 'it takes no calls; it has to call serve first';
+
 /** Why a record was not sent. `what` says to whom. */
 export function notSent(sent: Sent, what: string): RegistryError {
   switch (sent) {
     case Sent.full:
       return new RegistryError('MAILBOX_FULL', `${what}: its thread has not read what it was sent; try again later`);
     case Sent.notReceiving:
-      return new RegistryError('NOT_RECEIVING', `${what}: it takes no messages; it has to call receive or serve first`);
+      return new RegistryError('NOT_RECEIVING', `${what}: it takes no messages; it has to call receive first`);
+    case Sent.notServing:
+      return new RegistryError('NOT_RECEIVING', `${what}: ${servesNot}`);
     case Sent.closed:
       return new RegistryError('CLOSED', `${what}: the registry was closed while this waited`);
     default:

@@ -34,6 +34,9 @@ export interface Address {
 /** @internal */
 export const noOptions: CallOptions = Object.freeze({});
 
+const noTransfers =
+  'transferList: shared memory moves nothing; put it into a MessagePort of your own, then send a message that says so';
+
 const known = new Set(['urgent', 'key', 'signal', 'timeoutMs']);
 
 /** @internal @throws {RegistryError} `INVALID_OPTION` */
@@ -42,8 +45,8 @@ export function checkRouteOptions(options: CallOptions): void {
   checkObject(options);
   for (const name of Object.keys(options)) {
     if (known.has(name)) continue;
-    const why = name === 'transferList' ? 'nothing can be transferred through shared memory' : 'unknown option';
-    throw new RegistryError('INVALID_OPTION', `${why}: ${name}; known are ${[...known].join(', ')}`);
+    if (name === 'transferList') throw new RegistryError('INVALID_OPTION', noTransfers);
+    throw new RegistryError('INVALID_OPTION', `unknown option ${name}: known are ${[...known].join(', ')}`);
   }
   const { urgent, key, signal, timeoutMs } = options;
   const valid = (urgent === undefined || typeof urgent === 'boolean') && (key === undefined || typeof key === 'string');

@@ -1,19 +1,16 @@
 import { inspect } from 'node:util';
-import { isCorrupt, RegistryError } from '../shared/errors.ts';
-import { attempt } from '../shared/foreign.ts';
-import type { ReceivingEnd } from '../shared/lanes.ts';
-import { limits } from '../shared/limits.ts';
+import { RegistryError } from '../shared/errors.ts';
 import { RecordType } from '../shared/mailbox.ts';
-import { Body, readBody } from '../shared/message-body.ts';
+import type { Body } from '../shared/message-body.ts';
 import { quote } from '../shared/name-key.ts';
-import type { RingReader } from '../shared/ring.ts';
 import type { Table } from '../shared/table.ts';
 import { Balancer } from './balance.ts';
 import { Calls } from './calls.ts';
+import { Delivery } from './delivery.ts';
 import type { Endings } from './endings.ts';
 import type { Entry } from './entry.ts';
-import { thrownBy } from './failure.ts';
-import { Mailroom, notSent, Sent } from './mailroom.ts';
+import type { Life } from './life.ts';
+import { Mailroom, Sent } from './mailroom.ts';
 import {
   type Address,
   type CallOptions,
@@ -22,26 +19,20 @@ import {
   type RouteAsyncOptions,
   type RouteOptions,
 } from './message-options.ts';
-import { checkObject, checkSignal } from './options.ts';
+import { checkKnown, checkSignal } from './options.ts';
+import { Outbox } from './outbox.ts';
 import { Owner } from './owner.ts';
-import {
-  type MessageContext,
-  type MessageHandler,
-  type ReceiveOptions,
-  type Receiver,
-  Receivers,
-} from './receivers.ts';
+import { type MessageHandler, type ReceiveOptions, type Receiver, Receivers } from './receivers.ts';
 import { type CallHandler, Services } from './service.ts';
 
 /** @internal What messages ask of their registry. */
 export interface MessagesHost {
   readonly table: Table;
+  readonly life: Life;
   readonly endings: Endings;
   whereis(kind: string, id: string): Entry | undefined;
   list(kind: string): Iterable<Entry>;
 }
-
-const nothing = new Body(undefined);
 
 /**
  * Messages between threads, through shared memory: to whoever has a name, or to an owner.
@@ -63,34 +54,33 @@ export class Messages {
   readonly #calls: Calls;
   readonly #services: Services;
   readonly #receivers: Receivers;
-  readonly #messageBytesMax: number;
-  /** Contexts of messages, by the lane they come from: not urgent, and urgent. */
-  readonly #contexts = new Map<ReceivingEnd, readonly [MessageContext, MessageContext]>();
-  #lastEnd: ReceivingEnd | undefined;
-  #lastContexts!: readonly [MessageContext, MessageContext];
+  readonly #outbox: Outbox;
+  readonly #delivery: Delivery;
 
   /** @internal A part of each registry. */
   constructor(host: MessagesHost) {
+    const { table, endings } = host;
     this.#host = host;
-    this.#table = host.table;
-    this.#messageBytesMax = host.table.mailbox.messageBytesMax;
-    this.#mailroom = new Mailroom(host.table, {
-      deliver: (end, ring) => this.#deliver(end, ring),
+    this.#table = table;
+    this.#mailroom = new Mailroom(table, {
+      deliver: (end, ring) => this.#delivery.deliver(end, ring),
       beforeDrain: () => this.#calls.beforeDrain(),
       afterDrain: () => {
         this.#calls.afterDrain();
         this.#receivers.afterDrain();
       },
       senderEnded: (end) => {
-        this.#contexts.delete(end);
+        this.#delivery.forget(end);
         this.#services.cancelAll(end);
       },
       keepsAlive: () => this.#calls.size > 0 || this.#receivers.keepAlive,
       closed: () => this.end(),
     });
-    this.#calls = new Calls(host.table, this.#mailroom, host.endings);
-    this.#services = new Services(this.#mailroom, this.#messageBytesMax);
-    this.#receivers = new Receivers(host.table, this.#mailroom, host.endings);
+    this.#calls = new Calls(table, this.#mailroom, endings);
+    this.#services = new Services(table, this.#mailroom, endings);
+    this.#receivers = new Receivers(table, this.#mailroom, endings);
+    this.#outbox = new Outbox(table, this.#mailroom, this.#calls);
+    this.#delivery = new Delivery(table, this.#calls, this.#services, this.#receivers);
   }
 
   /**
@@ -101,19 +91,17 @@ export class Messages {
    */
   route(kind: string, id: string | Balancer, message: unknown, options: RouteOptions = noOptions): void {
     checkRouteOptions(options);
-    const body = this.#body(message, options);
+    const body = this.#outbox.body(message, options);
     if (typeof id !== 'string') {
-      this.#toOne(kind, id, options, (owner, name) =>
-        this.#send(owner, kind, name, RecordType.message, 0, body, options),
-      );
-    } else this.#send(this.#ownerOf(kind, id), kind, id, RecordType.message, 0, body, options); // with no closure made
+      this.#toOne(kind, id, options, (owner, name) => this.#outbox.send(owner, kind, name, body, options));
+    } else this.#outbox.send(this.#ownerOf(kind, id), kind, id, body, options); // with no closure made
   }
 
   /** The same to an owner. @throws {RegistryError} as `route` */
   routeTo(owner: Address, message: unknown, options: RouteOptions = noOptions): void {
     checkRouteOptions(options);
     this.#checkAddress(owner);
-    this.#send(owner, undefined, '', RecordType.message, 0, this.#body(message, options), options);
+    this.#outbox.send(owner, undefined, '', this.#outbox.body(message, options), options);
   }
 
   /** `route` that waits while the lane is full, in its turn: messages sent later do not overtake it.
@@ -125,15 +113,15 @@ export class Messages {
     options: RouteAsyncOptions = noOptions,
   ): Promise<void> {
     checkRouteOptions(options);
-    const body = this.#body(message, options);
-    await this.#toOne(kind, id, options, (owner, name) => this.#sendOrWait(owner, kind, name, body, options));
+    const body = this.#outbox.body(message, options);
+    await this.#toOne(kind, id, options, (owner, name) => this.#outbox.sendOrWait(owner, kind, name, body, options));
   }
 
   /** `routeTo` that waits while the lane is full. @throws {RegistryError} as `routeAsync` */
   async routeToAsync(owner: Address, message: unknown, options: RouteAsyncOptions = noOptions): Promise<void> {
     checkRouteOptions(options);
     this.#checkAddress(owner);
-    await this.#sendOrWait(owner, undefined, '', this.#body(message, options), options);
+    await this.#outbox.sendOrWait(owner, undefined, '', this.#outbox.body(message, options), options);
   }
 
   /**
@@ -147,8 +135,9 @@ export class Messages {
     message: unknown,
     options: RouteOptions = noOptions,
   ): number {
+    this.#host.life.checkOpen();
     checkRouteOptions(options);
-    const body = this.#body(message, options);
+    const body = this.#outbox.body(message, options);
     const owners = new Map<number, Address>();
     const add = (owner: Address) => {
       // Of a slot's tenants at most one lives; the others must not take its place.
@@ -173,23 +162,28 @@ export class Messages {
   /**
    * Asks whoever has a name, and resolves with what its handler (`serve`) returns. `Reply` is what the caller knows of that:
    * nothing checks it.
-   * @throws {RegistryError} as `route`; `OWNER_DEAD` as soon as the owner has ended without a reply; `TIMEOUT`; `MAILBOX_FULL` also when 65,536 calls
+   * @throws {RegistryError} as `route`; `OWNER_DEAD` when the owner has ended without a reply; `TIMEOUT`; `MAILBOX_FULL` also when 65,536 calls
    *   of this thread wait; the signal's reason
    * @throws {RemoteError} what the handler threw
    */
   call<Reply = unknown>(kind: string, id: string | Balancer, request: unknown, options?: CallOptions): Promise<Reply>;
-  async call(
-    kind: string,
-    id: string | Balancer,
-    request: unknown,
-    options: CallOptions = noOptions,
-  ): Promise<unknown> {
-    checkRouteOptions(options);
-    options.signal?.throwIfAborted();
-    const body = this.#body(request, options);
-    if (typeof id === 'string') return await this.#ask(this.#ownerOf(kind, id), kind, id, body, options);
+  call(kind: string, id: string | Balancer, request: unknown, options: CallOptions = noOptions): Promise<unknown> {
+    // Not an async function: its promise of its own would be a tenth of a call.
+    try {
+      checkRouteOptions(options);
+      options.signal?.throwIfAborted();
+      const body = this.#outbox.body(request, options);
+      if (typeof id === 'string') return this.#outbox.ask(this.#ownerOf(kind, id), kind, id, body, options);
+      return this.#callOne(kind, id, body, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Asks one of several, and has the balancer know while that is under way. */
+  async #callOne(kind: string, id: Balancer, body: Body, options: CallOptions): Promise<unknown> {
     const { reply, to } = this.#toOne(kind, id, options, (owner, name) => {
-      return { reply: this.#ask(owner, kind, name, body, options), to: name };
+      return { reply: this.#outbox.ask(owner, kind, name, body, options), to: name };
     });
     id.begin(to);
     try {
@@ -201,11 +195,15 @@ export class Messages {
 
   /** The same with an owner. @throws as `call` */
   callTo<Reply = unknown>(owner: Address, request: unknown, options?: CallOptions): Promise<Reply>;
-  async callTo(owner: Address, request: unknown, options: CallOptions = noOptions): Promise<unknown> {
-    checkRouteOptions(options);
-    options.signal?.throwIfAborted();
-    this.#checkAddress(owner);
-    return await this.#ask(owner, undefined, '', this.#body(request, options), options);
+  callTo(owner: Address, request: unknown, options: CallOptions = noOptions): Promise<unknown> {
+    try {
+      checkRouteOptions(options);
+      options.signal?.throwIfAborted();
+      this.#checkAddress(owner);
+      return this.#outbox.ask(owner, undefined, '', this.#outbox.body(request, options), options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Has messages handled, in the order in which each sender sent them. One handler an owner.
@@ -214,20 +212,23 @@ export class Messages {
     return this.#addReceiver('message', handler as MessageHandler, options);
   }
 
-  /** Has calls handled. One handler an owner. (One that is to end by a call ends after its reply, as by `setImmediate`: callers of an owner that has
-   *  ended wait no more.) @throws {RegistryError} `INVALID_OPTION`, `OWNER_DEAD`, `CLOSED`
+  /** Has calls handled. One handler an owner. A handler may close its owner: replies that are there in that turn of the event loop arrive,
+   *  the callers of others get `OWNER_DEAD`. (Who closes the registry, or ends its thread, replies no more.) @throws {RegistryError} `INVALID_OPTION`, `OWNER_DEAD`, `CLOSED`
    *  @example registry.messages.serve(({ add: [a, b] }: { add: [number, number] }) => a + b) */
   serve<Request = unknown>(handler: CallHandler<Request>, options: ReceiveOptions = {}): Receiver {
     return this.#addReceiver('call', handler as CallHandler, options);
   }
 
   #addReceiver(role: 'message' | 'call', handler: MessageHandler | CallHandler, options: ReceiveOptions): Receiver {
-    this.#checkOpen();
-    checkObject(options);
+    this.#host.life.checkOpen();
+    checkKnown(options, ['owner', 'onError', 'signal']);
     checkSignal(options.signal);
     options.signal?.throwIfAborted();
     if (typeof handler !== 'function') {
       throw new RegistryError('INVALID_OPTION', `the handler is ${inspect(handler)}: a function`);
+    }
+    if (options.onError !== undefined && typeof options.onError !== 'function') {
+      throw new RegistryError('INVALID_OPTION', `onError is ${inspect(options.onError)}: a function`);
     }
     if (options.owner !== undefined && !Owner.belongs(options.owner, this.#table)) {
       throw new RegistryError('INVALID_OPTION', 'owner is not of this registry in this thread: use registry.owner()');
@@ -246,14 +247,6 @@ export class Messages {
     this.#calls.end();
     this.#services.end();
     this.#receivers.end();
-  }
-
-  #body(message: unknown, { urgent }: RouteOptions): Body {
-    const body = new Body(message);
-    const max = urgent ? Math.min(limits.urgentBytesMax, this.#messageBytesMax) : this.#messageBytesMax;
-    if (body.byteLength <= max) return body;
-    const which = urgent ? 'an urgent one may take' : 'messageBytesMax is';
-    throw new RegistryError('MESSAGE_TOO_LARGE', `the message takes ${body.byteLength} bytes; ${which} ${max}`);
   }
 
   /** Does it with the owner of a name; of several, with the first of which it can be done. */
@@ -285,180 +278,12 @@ export class Messages {
     throw new RegistryError('NOT_FOUND', `${kind} ${quote(id)} is not registered`);
   }
 
-  #send(
-    owner: Address,
-    kind: string | undefined,
-    id: string,
-    type: number,
-    call: number,
-    body: Body,
-    { urgent }: RouteOptions,
-  ): void {
-    const sent = this.#mailroom.sendToOwner(owner.slot, owner.epoch, type, call, body, urgent === true);
-    if (sent !== Sent.done) throw notSent(sent, describe(owner, kind, id));
-  }
-
-  #sendOrWait(
-    owner: Address,
-    kind: string | undefined,
-    id: string,
-    body: Body,
-    options: RouteAsyncOptions,
-  ): Promise<void> | undefined {
-    const { signal, timeoutMs } = options;
-    signal?.throwIfAborted();
-    const { slot, epoch } = owner;
-    const urgent = options.urgent === true;
-    const type = RecordType.message;
-    const sent = this.#mailroom.sendToOwner(slot, epoch, type, 0, body, urgent);
-    if (sent === Sent.done) return undefined;
-    const what = describe(owner, kind, id);
-    if (sent !== Sent.full) throw notSent(sent, what);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const takeBack = this.#mailroom.sendLater(slot, epoch, type, 0, body, urgent, (sent) => {
-      if (sent === Sent.done) resolve();
-      else reject(notSent(sent, what));
-    });
-    if (takeBack === undefined) throw notSent(Sent.full, what);
-    const giveUp = (reason: unknown) => {
-      takeBack();
-      reject(reason);
-    };
-    const onAbort = () => giveUp(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    let timer: NodeJS.Timeout | undefined;
-    if (timeoutMs !== undefined) {
-      // In a promise of its own: a `vm` time-out that cuts a timer's making off could break the event loop.
-      void Promise.resolve().then(() => {
-        const error = new RegistryError('TIMEOUT', `${what}: its lane was full for ${timeoutMs} ms`);
-        timer = setTimeout(giveUp, timeoutMs, error);
-      });
-    }
-    return promise.finally(() => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-    });
-  }
-
-  #ask(owner: Address, kind: string | undefined, id: string, body: Body, options: CallOptions): Promise<unknown> {
-    const { timeoutMs = limits.callTimeoutMs, signal } = options;
-    const call = this.#calls.number();
-    this.#send(owner, kind, id, RecordType.call, call, body, options);
-    return this.#calls.expect(
-      call,
-      owner,
-      () => describe(owner, kind, id),
-      timeoutMs,
-      signal,
-      () => this.#cancel(owner, call),
-    );
-  }
-
-  /** Tells a handler that nobody waits: as soon as there is room for it. */
-  #cancel({ slot, epoch }: Address, call: number): void {
-    if (this.#mailroom.ended) return;
-    const sent = this.#mailroom.sendToOwner(slot, epoch, RecordType.cancel, call, nothing, false);
-    if (sent === Sent.full) {
-      this.#mailroom.sendLater(slot, epoch, RecordType.cancel, call, nothing, false, () => {}, false);
-    }
-  }
-
-  #deliver(end: ReceivingEnd, ring: RingReader): void {
-    const { type, slot, epoch, call } = ring;
-    let value: unknown;
-    try {
-      value = readBody(ring.bytes, ring.bodyAt, ring.length, type >>> RecordType.encodingShift);
-    } catch (error) {
-      if (isCorrupt(error)) throw error;
-      this.#lose(end, ring, error as RegistryError);
-      return;
-    }
-    switch (type & RecordType.mask) {
-      case RecordType.message: {
-        const receiver = this.#receivers.of(slot, epoch)?.message;
-        if (receiver !== undefined) handle(receiver, value, this.#contextsOf(end)[ring === end.urgent ? 1 : 0]);
-        return;
-      }
-      case RecordType.call: {
-        const receiver = this.#receivers.of(slot, epoch)?.call;
-        const { from } = this.#contextsOf(end)[0];
-        if (receiver !== undefined) this.#services.serve(end, call, receiver.handler as CallHandler, value, from);
-        else this.#services.refuse(end, call, notSent(Sent.notReceiving, describe({ slot, epoch })));
-        return;
-      }
-      case RecordType.reply:
-        if (this.#isForThisThread(slot, epoch)) this.#calls.resolve(call, value);
-        return;
-      case RecordType.failure:
-        if (this.#isForThisThread(slot, epoch)) this.#calls.reject(call, thrownBy(value));
-        return;
-      case RecordType.cancel:
-        this.#services.cancel(end, call);
-    }
-  }
-
-  /** One record that cannot be read: whoever waits for it is told, and the others go on. */
-  #lose(end: ReceivingEnd, { type, slot, epoch, call }: RingReader, error: RegistryError): void {
-    const is = type & RecordType.mask;
-    if (is === RecordType.message) {
-      const receiver = this.#receivers.of(slot, epoch)?.message;
-      if (receiver !== undefined) void tell(receiver, error);
-    } else if (is === RecordType.call) this.#services.refuse(end, call, error);
-    else if (this.#isForThisThread(slot, epoch)) this.#calls.reject(call, error); // its reply, or failure
-  }
-
-  #isForThisThread(slot: number, epoch: number): boolean {
-    return slot === this.#table.slot && epoch === this.#table.epoch;
-  }
-
-  #contextsOf(end: ReceivingEnd): readonly [MessageContext, MessageContext] {
-    if (end === this.#lastEnd) return this.#lastContexts;
-    let contexts = this.#contexts.get(end);
-    if (contexts === undefined) {
-      const { slot, epoch } = end;
-      const from = Object.freeze({ threadId: this.#table.owners.threadIdOf(slot), slot, epoch });
-      contexts = [Object.freeze({ from, urgent: false }), Object.freeze({ from, urgent: true })];
-      this.#contexts.set(end, contexts);
-    }
-    this.#lastEnd = end;
-    this.#lastContexts = contexts;
-    return contexts;
-  }
-
-  #checkOpen(): void {
-    if (this.#table.closed || this.#mailroom.ended) {
-      throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
-    }
-  }
-
   /** @throws {RegistryError} `INVALID_OPTION`, `CLOSED` */
   #checkAddress(owner: Address): void {
-    this.#checkOpen();
+    this.#host.life.checkOpen();
     const { threadsMax, ownersMax } = this.#table.owners;
     const isSlot = Number.isInteger(owner?.slot) && owner.slot >= 0 && owner.slot < threadsMax + ownersMax;
     if (isSlot && Number.isInteger(owner.epoch)) return;
     throw new RegistryError('INVALID_OPTION', `${inspect(owner)} is no owner: pass an Owner, or an entry's owner`);
-  }
-}
-
-/** Whom an error is about: a name, or an owner that was addressed without one. */
-const describe = ({ slot, epoch }: Address, kind?: string, id = ''): string =>
-  kind === undefined ? `owner ${slot}, epoch ${epoch}` : `${kind} ${quote(id)}`;
-
-/** Runs a handler of messages; what it throws, now or later, is its own receiver's. */
-function handle(receiver: Receiver, message: unknown, context: MessageContext): void {
-  try {
-    const result = (receiver.handler as MessageHandler)(message, context) as Promise<unknown> | undefined;
-    if (typeof result?.then === 'function') Promise.resolve(result).catch((error) => void tell(receiver, error));
-  } catch (error) {
-    void tell(receiver, error);
-  }
-}
-
-async function tell(receiver: Receiver, error: unknown): Promise<void> {
-  try {
-    await receiver.onError(error); // what it returns may be a promise, whatever its type says
-  } catch (another) {
-    process.emitWarning(`onError failed: ${attempt(() => String(another), 'for no reason given')}`, 'RollcallWarning');
   }
 }

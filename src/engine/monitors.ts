@@ -5,7 +5,8 @@ import { EndReason, Header } from '../shared/layout.ts';
 import { loadAfter } from '../shared/ordering.ts';
 import type { Table } from '../shared/table.ts';
 import type { Endings } from './endings.ts';
-import { checkObject, checkSignal } from './options.ts';
+import { checkKnown, checkSignal } from './options.ts';
+import { offAbort, onAbort } from './signals.ts';
 
 /** An owner (an `Owner`, an entry's `owner`, the `from` of a message), or a name (an `Entry`, a `Registration`). */
 export type MonitorTarget =
@@ -103,14 +104,14 @@ export class Monitors {
   }
 
   monitor<Tag>(target: MonitorTarget, options: MonitorOptions<Tag>): Monitor<Tag> {
-    checkObject(options);
+    checkKnown(options, ['tag', 'signal']);
     const { signal } = options;
     checkSignal(signal);
     signal?.throwIfAborted();
     const watched = 'slot' in Object(target) ? this.#ownerOf(target) : this.#nameOf(target);
-    const onAbort = () => monitor.close();
+    const close = () => monitor.close();
     const monitor = new Monitor(target, options.tag as Tag, (closed) => {
-      signal?.removeEventListener('abort', onAbort);
+      if (signal !== undefined) offAbort(signal, close);
       this.#watched.delete(closed);
       if (this.#watched.size === 0) this.#endings.forget(this.#look);
     });
@@ -118,7 +119,7 @@ export class Monitors {
       monitor.tell('already gone');
       return monitor;
     }
-    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal !== undefined) onAbort(signal, close);
     this.#watched.set(monitor, watched);
     this.#endings.listen(this.#look);
     return monitor;

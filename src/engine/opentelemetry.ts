@@ -111,8 +111,14 @@ const instruments: readonly Instrument[] = [
   latency('rollcall.lock.wait.duration', 'Durations of lock waits by quantile, of all shards', (all) => all.lockWaits),
 ];
 
-function one(name: string, unit: string, description: string, value: (figures: Figures) => number): Instrument {
-  return { name, type: 'upDownCounter', unit, description, read: (figures) => [[value(figures)]] };
+type Value = (figures: Figures) => number | undefined;
+
+function one(name: string, unit: string, description: string, value: Value): Instrument {
+  const read = (figures: Figures): Observation[] => {
+    const known = value(figures);
+    return known === undefined ? [] : [[known]];
+  };
+  return { name, type: 'upDownCounter', unit, description, read };
 }
 
 type ShardCounter = 'registrations' | 'updates' | 'removals' | 'swept' | 'lockWaits' | 'lockSteals';

@@ -1,12 +1,16 @@
 import { type InspectOptions, inspect } from 'node:util';
+import type { EncodedConfig } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { EndReason } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
+import type { IfHeld } from '../shared/shard.ts';
+import { Outcome } from '../shared/shard-mutations.ts';
 import type { Table } from '../shared/table.ts';
+import { ownerDead, tableFull } from './errors.ts';
 import type { Life } from './life.ts';
 import { resolveTtl } from './options.ts';
 import { Properties } from './properties.ts';
-import type { Registration } from './registration.ts';
+import { Registration, type RegistrationHost } from './registration.ts';
 import { show } from './show.ts';
 
 /**
@@ -44,7 +48,7 @@ export class Owner implements Disposable {
 
   /** What it says of itself: JSON values by key, which any thread can read. Gone with it. */
   get properties(): Properties {
-    this.#properties ??= new Properties(this.#table, this);
+    this.#properties ??= new Properties(this.#table, this.#life, this);
     return this.#properties;
   }
 
@@ -96,28 +100,59 @@ export class Owner implements Disposable {
     return show('Owner', { slot, epoch, alive }, options);
   }
 
-  /** @internal A name is about to be registered for it: until `track` or `registered`, there may be one that is not known
-   *  here. (A `vm` time-out may cut it off in between.) */
-  registers(): void {
+  /**
+   * @internal Registers the name that the table's key has. `ifHeld` says what to do when a living owner has it.
+   * `kind` and `id` are for people.
+   * @returns undefined when it is refused: another living owner has it
+   * @throws {RegistryError} `TABLE_FULL`, `OWNER_DEAD`, `CLOSED`, `BUSY`
+   */
+  register(
+    host: RegistrationHost,
+    kind: string,
+    id: string,
+    config: EncodedConfig | undefined,
+    ifHeld: IfHeld,
+    ttl = 0,
+  ): Registration | undefined {
+    const table = this.#table;
+    const { key } = table;
+    // Until it is tracked there may be a name that is not known here. (A `vm` time-out may cut this off in between.)
     this.#registering++;
+    try {
+      const number = table.shardOf(key.hash);
+      const shard = table.shards[number];
+      const outcome = shard.register(key, this.slot, this.epoch, config, ifHeld, ttl);
+      if (outcome === Outcome.taken) return undefined;
+      if (outcome === Outcome.full) throw tableFull('register', kind, id, shard);
+      const registration = new Registration(host, kind, id, number, shard.record, shard.born, ttl);
+      if (!this.alive) {
+        // It died between the two looks (the registry was closed, or this thread was thought dead): leave no entry.
+        shard.sweepRecord(registration.record, registration.born);
+        this.checkAlive(kind, id);
+      }
+      this.#track(registration);
+      return registration;
+    } finally {
+      this.#registering--;
+    }
   }
 
-  /** @internal Nothing was registered after all, or it is tracked. */
-  registered(): void {
-    this.#registering--;
+  /** @internal @throws {RegistryError} `OWNER_DEAD`, `CLOSED`: it can register nothing any more */
+  checkAlive(kind: string, id: string): void {
+    if (this.alive) return;
+    this.#life.checkOpen();
+    throw ownerDead(kind, id);
   }
 
-  /** @internal Remembers what to free at the end; with very many names that is left to the coordinator's sweep. */
-  track(registration: Registration): void {
+  /** An owner that closes frees its names at once, so it must know them; with very many that is left to the coordinator's
+   *  sweep. (A thread's always are.) */
+  #track(registration: Registration): void {
+    if (this.slot === this.#table.slot) return;
     const name = nameOf(registration);
     if (this.#registrations.size < limits.ownerTrackedMax || this.#registrations.has(name)) {
       this.#registrations.set(name, registration);
+      registration.cleanups.push(() => this.#registrations.delete(name));
     } else this.#untracked = true;
-  }
-
-  /** @internal */
-  forget(registration: Registration): void {
-    this.#registrations.delete(nameOf(registration));
   }
 
   /** @internal Whether it is an owner at all, and of that attachment. */

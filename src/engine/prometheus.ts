@@ -29,7 +29,7 @@ export function prometheusText(figures: Figures, options: PrometheusOptions = {}
 }
 
 function writeRegistry(text: Text, figures: Figures): void {
-  const { groups, threads, lanes, memory, admission, counters } = figures;
+  const { groups, threads, lanes, memory, admission, counters, bindings } = figures;
   text.gauge(
     'names',
     'Names that are registered.',
@@ -39,7 +39,7 @@ function writeRegistry(text: Text, figures: Figures): void {
   text.gauge('threads_max', 'Attachments that there is room for.', figures.threadsMax);
   text.gauge('owners', 'Owners smaller than a thread that live.', figures.owners);
   text.gauge('owners_max', 'Owners smaller than a thread that there is room for.', figures.ownersMax);
-  text.gauge('bindings', 'Transports that are bound to a server.', figures.bindings);
+  if (bindings !== undefined) text.gauge('bindings', 'Transports that are bound to a server.', bindings);
   text.gauge('groups', 'Groups that were joined.', groups.count);
   text.gauge('group_memberships', 'Members of all groups together.', groups.members);
   text.gauge(

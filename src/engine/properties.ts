@@ -2,23 +2,25 @@ import { inspect } from 'node:util';
 import { encodeConfig, type JsonInput, type JsonValue } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { InternalKind } from '../shared/internal-kinds.ts';
-import { Header } from '../shared/layout.ts';
-import { Outcome } from '../shared/shard-mutations.ts';
+import { IfHeld } from '../shared/shard.ts';
 import type { Table } from '../shared/table.ts';
 import type { OwnerInfo } from './entry.ts';
-import { ownerDead, tableFull } from './errors.ts';
+import type { Life } from './life.ts';
 import type { Owner } from './owner.ts';
-import { Registration, type RegistrationHost } from './registration.ts';
+import type { RegistrationHost } from './registration.ts';
+import { checkSize } from './writes.ts';
 
 /** What an owner says of itself, as any thread reads it. Each call reads shared memory anew. All properties of an owner are
  *  one entry, `<slot>.<epoch>`: so a change is one commit, and they end with the owner. */
 export class PropertiesView {
   readonly #table: Table;
+  readonly #life: Life;
   readonly #id: string;
 
   /** @internal */
-  constructor(table: Table, { slot, epoch }: Pick<OwnerInfo, 'slot' | 'epoch'>) {
+  constructor(table: Table, life: Life, { slot, epoch }: Pick<OwnerInfo, 'slot' | 'epoch'>) {
     this.#table = table;
+    this.#life = life;
     this.#id = `${slot}.${epoch}`;
   }
 
@@ -35,7 +37,7 @@ export class PropertiesView {
 
   #read(): { [key: string]: JsonValue } {
     const table = this.#table;
-    if (table.closed) throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
+    this.#life.checkOpen();
     table.key.encode(InternalKind.properties, this.#id);
     const reader = table.readers[table.shardOf(table.key.hash)];
     return reader.read(table.key) === 0 ? {} : JSON.parse(reader.text ?? '{}');
@@ -45,15 +47,15 @@ export class PropertiesView {
 /** The properties of an owner, in the hands of its thread, which alone writes them. */
 export class Properties extends PropertiesView {
   readonly #table: Table;
+  readonly #life: Life;
   readonly #owner: Owner;
-  readonly #isThread: boolean;
 
   /** @internal Made by `owner.properties` and `registry.properties`. */
-  constructor(table: Table, owner: Owner) {
-    super(table, owner);
+  constructor(table: Table, life: Life, owner: Owner) {
+    super(table, life, owner);
     this.#table = table;
+    this.#life = life;
     this.#owner = owner;
-    this.#isThread = owner.slot === table.slot;
   }
 
   /** Sets a property: any JSON value. All of an owner's together take `configBytesMax` at most.
@@ -88,7 +90,7 @@ export class Properties extends PropertiesView {
     ) {
       throw new RegistryError('INVALID_OPTION', `an owner is what an entry says, not ${inspect(owner)}`);
     }
-    return new PropertiesView(this.#table, owner);
+    return new PropertiesView(this.#table, this.#life, owner);
   }
 
   #write(all: ReadonlyMap<string, unknown>): void {
@@ -96,30 +98,11 @@ export class Properties extends PropertiesView {
     const owner = this.#owner;
     const id = `${owner.slot}.${owner.epoch}`;
     const config = encodeConfig(Object.fromEntries(all) as JsonInput);
-    const max = table.control[Header.configBytesMax];
-    if (config.byteLength > max) {
-      throw new RegistryError(
-        'CONFIG_TOO_LARGE',
-        `the properties of owner ${id} take ${config.byteLength} bytes; configBytesMax is ${max}`,
-      );
-    }
-    if (!owner.alive) throw ownerDead('properties of owner', id);
+    checkSize(table, config, 'properties of owner', id);
+    owner.checkAlive('properties of owner', id);
     table.key.encode(InternalKind.properties, id);
-    const shardNumber = table.shardOf(table.key.hash);
-    const shard = table.shards[shardNumber];
     // As a registration: an owner that closes in good order frees it.
-    owner.registers();
-    try {
-      const outcome = shard.register(table.key, owner.slot, owner.epoch, config, true);
-      if (outcome === Outcome.full) throw tableFull('register', 'properties of owner', id, shard);
-      if (!owner.alive) {
-        shard.sweepRecord(shard.record, shard.born);
-        throw ownerDead('properties of owner', id);
-      }
-      if (!this.#isThread) owner.track(new Registration(nobodysHost, '', id, shardNumber, shard.record, shard.born));
-    } finally {
-      owner.registered();
-    }
+    owner.register(nobodysHost, 'properties of owner', id, config, IfHeld.update);
   }
 }
 

@@ -1,10 +1,12 @@
 import { RegistryError } from '../shared/errors.ts';
+import { Takes } from '../shared/layout.ts';
 import type { Table } from '../shared/table.ts';
 import type { Endings } from './endings.ts';
 import type { OwnerInfo } from './entry.ts';
 import type { Mailroom } from './mailroom.ts';
 import type { Owner } from './owner.ts';
 import type { CallHandler } from './service.ts';
+import { offAbort, onAbort } from './signals.ts';
 
 /** What a handler of messages is told besides the message. */
 export interface MessageContext {
@@ -74,7 +76,8 @@ export class Receiver implements Disposable {
     return this;
   }
 
-  /** Receives nothing any more: senders are told `NOT_RECEIVING`, and what is on its way is dropped. Closing twice is no error. */
+  /** Receives nothing any more: senders are told `NOT_RECEIVING`, so are calls that are on their way, and messages that are on theirs are
+   *  dropped. Calls that were taken are answered. Closing twice is no error. */
   close(): void {
     if (this.#closed) return;
     this.unref();
@@ -91,6 +94,9 @@ export class Receiver implements Disposable {
 function warn(error: unknown): void {
   process.emitWarning(`a message handler failed: ${error instanceof Error ? error.stack : error}`, 'RollcallWarning');
 }
+
+const takenBy = ({ message, call }: Handlers): number =>
+  (message === undefined ? 0 : Takes.messages) | (call === undefined ? 0 : Takes.calls);
 
 /** The owners of this thread that take messages, by slot. */
 export class Receivers {
@@ -127,17 +133,16 @@ export class Receivers {
     }
     const of = handlers;
     const receiver = new Receiver(handler, onError, this.#keep, (closed) => {
-      signal?.removeEventListener('abort', close);
+      if (signal !== undefined) offAbort(signal, close);
       if (of[role] === closed) of[role] = undefined;
-      if (of.message !== undefined || of.call !== undefined) return;
-      owners.setReceives(slot, epoch, false);
-      if (this.#bySlot.get(slot) === of) this.#bySlot.delete(slot);
+      owners.setTakes(slot, epoch, takenBy(of));
+      if (takenBy(of) === Takes.nothing && this.#bySlot.get(slot) === of) this.#bySlot.delete(slot);
     });
     const close = () => receiver.close();
-    signal?.addEventListener('abort', close, { once: true });
+    if (signal !== undefined) onAbort(signal, close);
     handlers[role] = receiver;
     if (slot >= owners.threadsMax) this.#endings.listen(this.#onEnding);
-    owners.setReceives(slot, epoch, true); // last: who is sent something from now on has a handler for it
+    owners.setTakes(slot, epoch, takenBy(handlers)); // last: who is sent something from now on has a handler for it
     return receiver;
   }
 

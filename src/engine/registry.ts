@@ -1,10 +1,8 @@
 import { type InspectOptions, inspect } from 'node:util';
-import { type EncodedConfig, encodeConfig, type JsonInput, type JsonValue } from '../shared/codec.ts';
+import type { JsonInput, JsonValue } from '../shared/codec.ts';
 import { RegistryError } from '../shared/errors.ts';
 import { Header } from '../shared/layout.ts';
-import { quote } from '../shared/name-key.ts';
-import { ANY, type Shard, versionToken } from '../shared/shard.ts';
-import { Outcome } from '../shared/shard-mutations.ts';
+import { ANY, IfHeld } from '../shared/shard.ts';
 import { allocateTable, Table, type TableBuffers } from '../shared/table.ts';
 import { CoordinatorLink } from '../workers/coordinator-link.ts';
 import { watchWorkers } from '../workers/worker-watch.ts';
@@ -15,7 +13,7 @@ import { Alarms, type ContentionStatus, readContention } from './contention.ts';
 import { type Counter, type CounterOptions, Counters } from './counters.ts';
 import { Endings } from './endings.ts';
 import type { Entry, SharedEntry } from './entry.ts';
-import { AlreadyRegisteredError, ownerDead, tableFull } from './errors.ts';
+import { AlreadyRegisteredError } from './errors.ts';
 import { Groups } from './groups.ts';
 import { Insight } from './insight.ts';
 import type { Change } from './kind-changes.ts';
@@ -35,16 +33,17 @@ import {
   resolveTtl,
 } from './options.ts';
 import { Owner } from './owner.ts';
-import type { Parts } from './parts.ts';
+import { checkOwner, type Parts } from './parts.ts';
 import type { Properties } from './properties.ts';
 import { Ref } from './ref.ts';
-import { Registration, type RegistrationHost } from './registration.ts';
+import type { Registration } from './registration.ts';
 import { Resolver } from './resolver.ts';
 import { show, valueOrCode } from './show.ts';
 import { standBy } from './standby.ts';
 import { type PartitionStats, readPartitionStats } from './stats.ts';
 import type { StateIterator } from './wait.ts';
 import { type AwaitOptions, Watches, type WatchOptions } from './watches.ts';
+import { Writes } from './writes.ts';
 
 /** What another thread needs to attach: shared buffers, nothing else. Goes through `workerData` or `postMessage`. */
 export interface RegistryHandle extends TableBuffers {}
@@ -91,7 +90,7 @@ export class Registry implements Disposable, AsyncDisposable {
   readonly #unwatch: () => void;
   readonly #resolver: Resolver;
   readonly #self: Owner;
-  readonly #host: RegistrationHost;
+  readonly #writes: Writes;
   readonly #cache = new LookupCache();
   readonly #aborts = new AbortWatch();
   #lastKind: string | undefined;
@@ -107,34 +106,34 @@ export class Registry implements Disposable, AsyncDisposable {
     this.handle = handle;
     this.#opener = opener;
     this.#table = new Table(handle);
-    this.#life = new Life(this.#table.control);
-    this.admission = new Admission(this.#table.contention);
+    this.#life = new Life(this.#table);
+    this.admission = new Admission(this.#table.contention, this.#life);
     this.counters = new Counters(this.#table, this.#life);
     this.#link = new CoordinatorLink(this.#table, handle);
     this.#unwatch = watchWorkers((threadId) => this.#endOfWorker(threadId));
     this.#resolver = new Resolver(this.#table);
     this.#self = this.#ownerOf(this.#table.slot, this.#table.epoch, 0);
-    this.#host = {
-      update: (registration, expected, config) => this.#updateRegistration(registration, expected, config),
-      remove: (registration) => this.#remove(registration),
-      renew: (registration, ttl) => this.#renew(registration, ttl),
-      isActive: (registration) => this.#isActive(registration),
-    };
+    const endings = new Endings(this.#table);
+    this.#monitors = new Monitors(this.#table, endings);
+    this.#writes = new Writes(this.#table, this.#life, this.#monitors);
     const parts: Parts = {
       table: this.#table,
       life: this.#life,
       resolver: this.#resolver,
       self: this.#self,
-      host: this.#host,
+      writes: this.#writes,
     };
     this.#watches = new Watches(parts);
     this.groups = new Groups(parts, this.#watches);
     this.bindings = new Bindings(parts);
     this.insight = new Insight(parts, this);
-    const endings = new Endings(this.#table);
-    const { whereis, list } = this;
-    this.messages = new Messages({ table: this.#table, endings, whereis: whereis.bind(this), list: list.bind(this) });
-    this.#monitors = new Monitors(this.#table, endings);
+    this.messages = new Messages({
+      table: this.#table,
+      life: this.#life,
+      endings,
+      whereis: this.whereis.bind(this),
+      list: this.list.bind(this),
+    });
     this.#life.onOwnerEnd = (slot, epoch) => this.messages.ownerEnded(slot, epoch);
   }
 
@@ -176,18 +175,18 @@ export class Registry implements Disposable, AsyncDisposable {
    *   `OWNER_DEAD`, `CLOSED`, `BUSY`; the signal's own reason when it has aborted
    */
   register(kind: string, id: string, options: RegisterOptions = {}): Registration {
-    return this.#register(kind, id, options, false) ?? this.#throwTaken(kind, id);
+    return this.#register(kind, id, options, IfHeld.refuse) ?? this.#throwTaken(kind, id);
   }
 
   /** `register`, with a taken name as a value. @throws {RegistryError} as `register` does otherwise */
   tryRegister(kind: string, id: string, options: RegisterOptions = {}): TryRegisterResult {
-    const registration = this.#register(kind, id, options, false);
+    const registration = this.#register(kind, id, options, IfHeld.refuse);
     return registration ? { ok: true, registration } : { ok: false, error: this.#taken(kind, id) };
   }
 
   /** `register`, but a name that the same owner has gets the new config. @throws {RegistryError} as `register` does */
   registerOrUpdate(kind: string, id: string, options: RegisterOptions = {}): Registration {
-    return this.#register(kind, id, options, true) ?? this.#throwTaken(kind, id);
+    return this.#register(kind, id, options, IfHeld.update) ?? this.#throwTaken(kind, id);
   }
 
   /** What a name stands for, or undefined. Nothing but loads of memory when it was looked up before and has not
@@ -204,7 +203,7 @@ export class Registry implements Disposable, AsyncDisposable {
   /** A reference to a name, registered or not: the fastest way to look one name up again and again.
    *  @throws {RegistryError} `INVALID_NAME`, `CLOSED` */
   ref<Config = JsonValue>(kind: string, id: string): Ref<Config> {
-    this.#checkOpen();
+    this.#life.checkOpen();
     return new Ref<Config>(kind, id, this.#life, (...name) => this.#resolve(...name));
   }
 
@@ -214,7 +213,7 @@ export class Registry implements Disposable, AsyncDisposable {
     const answer = names.young.get(id);
     if (answer?.holds(this.#life.words)) return answer.found !== undefined;
     const found = this.#resolver.has(kind, id);
-    if (!found) this.#checkOpen();
+    if (!found) this.#life.checkOpen();
     return found;
   }
 
@@ -223,7 +222,7 @@ export class Registry implements Disposable, AsyncDisposable {
    *  @throws {RegistryError} when iterated: `INVALID_NAME`, `CLOSED`, `BUSY` */
   list<Config = JsonValue>(kind: string): IterableIterator<Entry<Config>>;
   *list(kind: string): IterableIterator<Entry> {
-    this.#checkOpen();
+    this.#life.checkOpen();
     const kindId = this.#table.kinds.find(kind);
     if (kindId === 0) return;
     for (const shard of this.#table.shards.keys()) {
@@ -234,7 +233,7 @@ export class Registry implements Disposable, AsyncDisposable {
   /** How many names of a kind, or in all, are registered. Looks at every record: for people, not for hot
    *  paths. @throws {RegistryError} `INVALID_NAME`, `CLOSED` */
   count(kind?: string): number {
-    this.#checkOpen();
+    this.#life.checkOpen();
     const kindId = kind === undefined ? 0 : this.#table.kinds.find(kind);
     if (kind !== undefined && kindId === 0) return 0;
     return this.#table.readers.reduce((sum, reader) => sum + reader.count(kindId), 0);
@@ -243,25 +242,19 @@ export class Registry implements Disposable, AsyncDisposable {
   /** Replaces the config of a name, whoever owns it. @returns the entry's new version.
    *  @throws {RegistryError} `NOT_FOUND`, `INVALID_NAME`, `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL`, `CLOSED`, `BUSY` */
   update(kind: string, id: string, config: JsonInput | undefined): number {
-    return this.#update(kind, id, ANY, config);
+    return this.#writes.updateName(kind, id, ANY, config);
   }
 
   /** The same if the entry still has `version`, as an `Entry` tells it. @returns whether it had.
    *  @throws {RegistryError} `INVALID_NAME`, `INVALID_OPTION`, `CONFIG_TOO_LARGE`, `INVALID_CONFIG`, `TABLE_FULL`, `CLOSED`, `BUSY` */
   compareAndUpdate(kind: string, id: string, version: number, config: JsonInput | undefined): boolean {
-    return this.#update(kind, id, checkVersion(version), config) !== 0;
+    return this.#writes.updateName(kind, id, checkVersion(version), config) !== 0;
   }
 
   /** Takes a name back, whoever owns it. @returns whether there was one.
    *  @throws {RegistryError} `INVALID_NAME`, `CLOSED`, `BUSY` */
   unregister(kind: string, id: string): boolean {
-    this.#checkOpen();
-    const kindId = this.#table.kinds.find(kind);
-    const { key } = this.#table;
-    key.encode(kindId, id);
-    if (kindId === 0) return false;
-    this.#monitors.beforeRemoval();
-    return this.#removed(this.#table.shards[this.#table.shardOf(key.hash)].unregister(key));
+    return this.#writes.removeName(kind, id);
   }
 
   /** The states of a name: what it stands for now, then each change, undefined while nobody has it. What comes and goes while
@@ -314,7 +307,7 @@ export class Registry implements Disposable, AsyncDisposable {
   /** Makes an owner that is smaller than this thread.
    *  @throws {RegistryError} `OWNERS_FULL` when `ownersMax` are alive, `CLOSED`, `BUSY` */
   owner(options: OwnerOptions = {}): Owner {
-    this.#checkOpen();
+    this.#life.checkOpen();
     checkKnown(options, ['ttlMs']);
     const ttl = resolveTtl(options.ttlMs);
     const table = this.#table;
@@ -349,7 +342,7 @@ export class Registry implements Disposable, AsyncDisposable {
    *  @throws {RegistryError} `INVALID_OPTION`, `INVALID_NAME`, `CLOSED`
    *  @example const { reason } = await registry.monitor({ kind: 'server', id: 'billing' }).down; */
   monitor<Tag = undefined>(target: MonitorTarget, options: MonitorOptions<Tag> = {}): Monitor<Tag> {
-    this.#checkOpen();
+    this.#life.checkOpen();
     return this.#monitors.monitor(target, options);
   }
 
@@ -361,7 +354,7 @@ export class Registry implements Disposable, AsyncDisposable {
 
   /** Events `alarm` and `clear` of contended shards, from the first use of this on. @throws {RegistryError} `CLOSED` */
   get alarms(): Alarms {
-    this.#checkOpen();
+    this.#life.checkOpen();
     this.#alarms ??= new Alarms(this.#table);
     return this.#alarms;
   }
@@ -374,7 +367,7 @@ export class Registry implements Disposable, AsyncDisposable {
   /** Sets what `partitionStats` counts and measures back to 0, for every thread.
    *  @throws {RegistryError} `CLOSED`; `BUSY` when a thread is stopped inside a shard: all others are reset then */
   resetStats(): void {
-    this.#checkOpen();
+    this.#life.checkOpen();
     this.#table.resetStats();
   }
 
@@ -438,15 +431,10 @@ export class Registry implements Disposable, AsyncDisposable {
     }
   }
 
-  #checkOpen(): void {
-    if (!this.closed) return;
-    throw new RegistryError('CLOSED', 'this registry is closed: open or attach another');
-  }
-
   static readonly #noNames = new KindCache();
 
   #namesOf(kind: string): KindCache {
-    this.#checkOpen();
+    this.#life.checkOpen();
     if (this.#table.kinds.find(kind) === 0) return Registry.#noNames;
     this.#lastNames = this.#cache.kind(kind);
     this.#lastKind = kind;
@@ -463,7 +451,7 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   #resolve(kind: string, id: string): SharedEntry | undefined {
-    this.#checkOpen();
+    this.#life.checkOpen();
     return this.#resolver.resolve(kind, id);
   }
 
@@ -477,47 +465,25 @@ export class Registry implements Disposable, AsyncDisposable {
   }
 
   /** @returns undefined when the name is taken. */
-  #register(kind: string, id: string, options: RegisterOptions, update: boolean): Registration | undefined {
-    this.#checkOpen();
+  #register(kind: string, id: string, options: RegisterOptions, ifHeld: IfHeld): Registration | undefined {
+    this.#life.checkOpen();
     checkRegisterOptions(options);
     const { signal, owner = this.#self } = options;
     const ttl = resolveTtl(options.ttlMs);
     checkSignal(signal);
     signal?.throwIfAborted();
-    if (!Owner.belongs(owner, this.#table)) {
-      throw new RegistryError('INVALID_OPTION', 'owner is not of this registry in this thread: use registry.owner()');
-    }
-    const config = this.#encode(kind, id, options.config);
+    checkOwner(this.#table, owner);
+    const config = this.#writes.encode(kind, id, options.config);
     const table = this.#table;
     const { key, kinds } = table;
     // A kind is for good: it is given out only when nothing else is wrong.
     if (kinds.find(kind) === 0) key.encode(0, id);
-    if (!owner.alive) {
-      this.#checkOpen();
-      throw ownerDead(kind, id);
-    }
+    owner.checkAlive(kind, id);
     if (table.control[Header.admission] !== 0) this.#admit(kind, id);
     key.encode(kinds.intern(kind), id);
-    owner.registers();
-    try {
-      const shardNumber = table.shardOf(key.hash);
-      const shard = table.shards[shardNumber];
-      const outcome = shard.register(key, owner.slot, owner.epoch, config, update, ttl);
-      if (outcome === Outcome.taken) return undefined;
-      if (outcome === Outcome.full) throw tableFull('register', kind, id, shard);
-      const registration = new Registration(this.#host, kind, id, shardNumber, shard.record, shard.born, ttl);
-      if (!owner.alive) {
-        // It died between the two looks (the registry was closed, or this thread was thought dead): leave no entry.
-        shard.sweepRecord(registration.record, registration.born);
-        this.#checkOpen();
-        throw ownerDead(kind, id);
-      }
-      this.#track(registration, owner);
-      if (signal !== undefined) this.#aborts.add(registration, signal);
-      return registration;
-    } finally {
-      owner.registered();
-    }
+    const registration = owner.register(this.#writes, kind, id, config, ifHeld, ttl);
+    if (registration !== undefined && signal !== undefined) this.#aborts.add(registration, signal);
+    return registration;
   }
 
   /** A name that somebody has is none that is new: it is taken, or gets its next config. */
@@ -526,87 +492,13 @@ export class Registry implements Disposable, AsyncDisposable {
     throw new AdmissionRefusedError(kind, id, this.#table.contention);
   }
 
-  /** An owner that closes frees its names at once, so it must know them. (A thread does not: it is swept.) */
-  #track(registration: Registration, owner: Owner): void {
-    if (owner === this.#self) return;
-    owner.track(registration);
-    registration.cleanups.push(() => owner.forget(registration));
-  }
-
-  #encode(kind: string, id: string, config: JsonInput | undefined): EncodedConfig | undefined {
-    if (config === undefined) return undefined;
-    const encoded = encodeConfig(config);
-    const max = this.#table.control[Header.configBytesMax];
-    if (encoded.byteLength <= max) return encoded;
-    throw new RegistryError(
-      'CONFIG_TOO_LARGE',
-      `${kind} ${quote(id)}: the config takes ${encoded.byteLength} bytes; configBytesMax is ${max}`,
-    );
-  }
-
   #taken(kind: string, id: string): AlreadyRegisteredError {
-    const { holder, holderEpoch } = this.#shardOfKey();
+    const { key, shards } = this.#table;
+    const { holder, holderEpoch } = shards[this.#table.shardOf(key.hash)];
     return new AlreadyRegisteredError(kind, id, this.#resolver.owner(holder, holderEpoch).info);
   }
 
   #throwTaken(kind: string, id: string): never {
     throw this.#taken(kind, id);
-  }
-
-  /** The shard of the name that was encoded last. */
-  #shardOfKey(): Shard {
-    return this.#table.shards[this.#table.shardOf(this.#table.key.hash)];
-  }
-
-  #update(kind: string, id: string, expected: number, config: JsonInput | undefined): number {
-    this.#checkOpen();
-    const encoded = this.#encode(kind, id, config);
-    const { key, kinds } = this.#table;
-    const kindId = kinds.find(kind);
-    key.encode(kindId, id);
-    const shard = this.#shardOfKey();
-    const outcome = kindId === 0 ? Outcome.notFound : shard.update(key, expected, encoded);
-    return this.#updated(outcome, kind, id, shard, expected);
-  }
-
-  #updateRegistration(
-    { kind, id, shard: number, record, born }: Registration,
-    expected: number | undefined,
-    config: JsonInput | undefined,
-  ): number {
-    this.#checkOpen();
-    const version = expected === undefined ? ANY : checkVersion(expected);
-    const encoded = this.#encode(kind, id, config);
-    const shard = this.#table.shards[number];
-    return this.#updated(shard.updateRecord(record, born, version, encoded), kind, id, shard, version);
-  }
-
-  /** @returns the entry's new version, or 0 when it was not the expected one. */
-  #updated(outcome: Outcome, kind: string, id: string, shard: Shard, expected: number): number {
-    if (outcome === Outcome.done) return versionToken(shard.record, shard.version);
-    if (outcome === Outcome.full) throw tableFull('update', kind, id, shard);
-    if (outcome === Outcome.changed || expected !== ANY) return 0;
-    throw new RegistryError('NOT_FOUND', `update ${kind} ${quote(id)}: it is not registered (any more)`);
-  }
-
-  #remove({ shard, record, born }: Registration): boolean {
-    if (this.closed) return false;
-    this.#monitors.beforeRemoval();
-    return this.#removed(this.#table.shards[shard].unregisterRecord(record, born));
-  }
-
-  #removed(outcome: Outcome): boolean {
-    if (outcome === Outcome.done) this.#monitors.afterRemoval();
-    return outcome === Outcome.done;
-  }
-
-  #renew({ shard, record, born }: Registration, ttl: number): boolean | undefined {
-    this.#checkOpen();
-    const outcome = this.#table.shards[shard].renewRecord(record, born, ttl);
-    return outcome === Outcome.changed ? undefined : outcome === Outcome.done;
-  }
-
-  #isActive({ shard, record, born }: Registration): boolean {
-    return this.#table.readers[shard].isRegistration(record, born);
   }
 }

@@ -56,7 +56,8 @@ export function readPartitionStats(table: Table): PartitionStats[] {
     const word = (at: number) => memory.control[memory.at + at] >>> 0;
     const monitorAt = table.map.monitor(shard);
     const measured = (at: number) => memory.control[monitorAt + at] >>> 0;
-    const latency = (at: number, maxAt: number) => latencyStats(memory.control, monitorAt + at, measured(maxAt));
+    const latency = (at: number, maxAt: number) =>
+      latencyOf(readCounts(memory.control, monitorAt + at), measured(maxAt));
     const slots = indexSize(word(At.descriptor));
     const entries = word(At.entries);
     const tombstones = word(At.tombstones);
@@ -84,10 +85,11 @@ export function readPartitionStats(table: Table): PartitionStats[] {
   });
 }
 
-const microseconds = (ticks: number): number => (ticks * tickNs) / 1_000;
+/** @internal Ticks of a histogram. */
+export const microseconds = (ticks: number): number => (ticks * tickNs) / 1_000;
 
-function latencyStats(words: Int32Array, at: number, maxTicks: number): LatencyStats {
-  const counts = readCounts(words, at);
+/** @internal What the counts of a histogram's buckets say, whose longest duration was so many ticks. */
+export function latencyOf(counts: Uint32Array | Float64Array, maxTicks: number): LatencyStats {
   return {
     count: totalOf(counts),
     // The middle of a bucket may lie above what fell into it.

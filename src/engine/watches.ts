@@ -3,7 +3,7 @@ import { quote } from '../shared/name-key.ts';
 import type { Entry, SharedEntry } from './entry.ts';
 import { type Change, KindChanges } from './kind-changes.ts';
 import { checkKnown, checkSignal, checkTimeout } from './options.ts';
-import { checkOpen, type Parts } from './parts.ts';
+import type { Parts } from './parts.ts';
 import { type Look, StateIterator, waitFor } from './wait.ts';
 import { Waker } from './waker.ts';
 
@@ -42,7 +42,7 @@ export class Watches {
 
   /** See `Registry.watchAll`. */
   kind<Config>(kind: string, options: WatchOptions): StateIterator<Change<Config>> {
-    checkOpen(this.#parts);
+    this.#parts.life.checkOpen();
     this.#parts.table.kinds.find(kind);
     const changes = new KindChanges(this.#parts, kind);
     return this.states(() => changes.next(), options) as StateIterator<Change<Config>>;
@@ -52,7 +52,7 @@ export class Watches {
   states<T>(look: Look<{ readonly value: T }>, options: WatchOptions): StateIterator<T> {
     checkOptions(options, ['signal']);
     const open: Look<{ readonly value: T }> = () => {
-      checkOpen(this.#parts);
+      this.#parts.life.checkOpen();
       return look();
     };
     return new StateIterator(this.#waker, open, options.signal);
@@ -116,7 +116,7 @@ class NameStates {
   now(): SharedEntry | undefined {
     const { life, resolver } = this.#parts;
     if (!this.#answer?.holds(life.words)) {
-      checkOpen(this.#parts);
+      this.#parts.life.checkOpen();
       this.#answer = this.#answer?.renewed(life.words) ?? resolver.resolve(this.#kind, this.#id);
     }
     return this.#answer?.found;

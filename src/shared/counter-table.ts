@@ -40,7 +40,7 @@ export class CounterTable extends Guarded {
     this.#values = new BigInt64Array(control.buffer);
   }
 
-  /** Finds or makes a counter. With `kept` there is a shared one, too.
+  /** Finds or makes a counter. With `kept` there is a shared one, too, and one that is found is kept from now on.
    *  @returns its row's position, or -1 when all rows are taken. */
   claim(name: number, owner: number, ownerEpoch: number, kept: boolean): number {
     this.enter();
@@ -55,7 +55,10 @@ export class CounterTable extends Guarded {
   #findOrMake(name: number, owner: number, ownerEpoch: number, kept: boolean): number {
     const words = this.control;
     const found = this.#find(name, owner, ownerEpoch);
-    if (found !== -1) return found;
+    if (found !== -1) {
+      if (kept) words[found + CounterRow.isKept] = 1; // one store, after the shared row was made
+      return found;
+    }
     const isMortal = owner !== NOBODY && this.#owners.expiry(owner) !== 0;
     if (isMortal) this.#freeDead(); // those of its thread, which others may not free
     let row = this.#findFree();
@@ -174,12 +177,13 @@ export class CounterTable extends Guarded {
   }
 
   /** Rows that are counters. */
-  *#rows(): Generator<number, void, void> {
-    const used = this.#used();
-    for (let number = 0; number < used; number++) {
-      const row = this.#rowAt(number);
-      if (this.control[row + CounterRow.epoch] & 1) yield row;
+  #rows(): number[] {
+    const rows: number[] = [];
+    const end = this.#rowAt(this.#used());
+    for (let row = this.#rowAt(0); row < end; row += CounterRow.words) {
+      if (this.control[row + CounterRow.epoch] & 1) rows.push(row);
     }
+    return rows;
   }
 
   #hasDead(): boolean {

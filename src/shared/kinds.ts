@@ -60,6 +60,12 @@ export class Kinds {
     return this.findReserved(name);
   }
 
+  /** The numbers of the kinds there are, by name; the registry's own are left out. */
+  named(): ReadonlyMap<string, number> {
+    this.#readNew();
+    return this.#ids;
+  }
+
   /** The kinds of the registry's own that there are. */
   reserved(): string[] {
     this.#readNew();

@@ -319,7 +319,8 @@ export class Lanes {
     if (bytes > this.#buffer.byteLength) {
       throw new RegistryError(
         'LANES_FULL',
-        `${this.#used()} pairs of threads talk already, of ${this.#max}: let fewer talk, or lower messageBytesMax`,
+        `${this.#used()} pairs of threads talk already, of ${this.#max}: let fewer talk, or lower messageBytesMax; the lane of a sender ` +
+          'that has ended is free once its receiver has had a turn of its event loop to read it',
       );
     }
     this.#cover(number);

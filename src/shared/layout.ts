@@ -21,7 +21,7 @@ import { Monitor } from './monitor-layout.ts';
 export const LINE_WORDS = 16; // one 64-byte cache line
 
 export const MAGIC = 0x526f6c6c; // "Roll"
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 
 /** The first words of each of a shard's buffers: what it belongs to, and as what. */
 export const Stamp = { identity: 0, shard: 4, part: 5, words: 6 } as const;
@@ -123,6 +123,10 @@ export const Shard = {
   insertSequence: guardWords + 16,
   /** A line of its own: the change sequence. Odd while any record of the shard is about to change. */
   changeSequence: guardWords + 32,
+  /** In its line, as both change together: the owner of the record that is being taken over (`Version.moved`). Written before
+   *  the commit that sets `moved`, and again only by the next takeover, under other versions. */
+  nextOwner: guardWords + 33,
+  nextOwnerEpoch: guardWords + 34,
   /** Lines of the lock's holder. `entries` counts records in the index, the dead and not yet swept included. */
   entries: guardWords + 48,
   tombstones: guardWords + 49,
@@ -181,13 +185,16 @@ export const OwnerRow = {
   thread: 1,
   threadEpoch: 2,
   nextFree: 3,
-  /** The epoch of the tenancy that receives messages. Written by its thread alone; any other epoch says nothing. */
-  receives: 4,
+  /** What the tenancy takes: its epoch, with bits of `Takes` in place of its state. With any other epoch it says nothing. Written by
+   *  its thread alone, which stores no older epoch over a newer one. */
+  takes: 4,
   /** Why it ended: the epoch with an `EndReason` in place of its state. Written before the epoch moves to dead. */
   reason: 5,
   expiry: 6,
   words: 8,
 } as const;
+/** Bits of `OwnerRow.takes`: a tenancy has handlers of these. */
+export const Takes = { nothing: 0, messages: 1, calls: 2 } as const;
 /** Bits of `OwnerRow.reason`. Without one the owner ended with its thread. */
 export const EndReason = { none: 0, closed: 1, expired: 2 } as const;
 export const OwnerState = { free: 0, alive: 1, dead: 2, mask: 3, step: 4 } as const;
@@ -231,11 +238,12 @@ export const CounterRow = {
 /**
  * One record, a cache line.
  *
- * `version` = sequence << 2 | live << 1 | set. It is the ONLY word that makes a change visible: every commit is one
+ * `version` = sequence << 3 | moved << 2 | live << 1 | set. It is the ONLY word that makes a change visible: every commit is one
  * store of it. The sequence goes up by one at each commit and never restarts, also when the record gets another
  * name. While `live` is 0 the record is vacant: readers pass over it and the holder of the lock may write all other
  * words. While it is 1 only the value word and the deadline that `set` does *not* select may be written, and the other deadline
- * to renew it.
+ * to renew it. While `moved` is 1 the owner is the shard's `nextOwner`, and the registration begins with this version: then `owner`,
+ * `ownerEpoch` and `born` may be written. The store that sets `moved` back keeps the sequence: nothing has changed for anybody.
  */
 export const Record = {
   version: 0,
@@ -259,7 +267,7 @@ export const Record = {
 } as const;
 export const keyBytesInline = Record.keyWords * 4;
 
-export const Version = { set: 1, live: 2, sequenceShift: 2, sequenceMax: 0x3fffffff } as const;
+export const Version = { set: 1, live: 2, moved: 4, sequenceShift: 3, sequenceMax: 0x1fffffff } as const;
 
 /** Where the deadline lies that a record at `at` has under this version. */
 export const deadlineAt = (at: number, version: number): number => at + Record.expiry + (version & Version.set);

@@ -49,8 +49,11 @@ export const limits = {
   countersMax: 4_096,
   /** Milliseconds to live at most: 90 days, less than a quarter of what a deadline's 32 bits can count. */
   ttlMsMax: 90 * 86_400_000,
-  /** Milliseconds between two sweeps of what has expired: lookups do not wait for them, only memory does. */
-  expirySweepMs: 1_000,
+  /** Milliseconds of rest between two sweeps of what has expired, at least: lookups do not wait for them, only memory and who
+   *  watches does. */
+  expirySweepMs: 50,
+  /** That rest, times the sweep before it: they take a twentieth of a core at most, however many names there are. */
+  expiryRestFactor: 20,
   /** One uncontended write in so many is timed: at two looks at the clock of some 50 ns, about 1 % of a write. A power
    *  of two. */
   writeSampleEvery: 16,
@@ -84,6 +87,18 @@ export const limits = {
   coordinatorStartMs: 3_000,
   /** Milliseconds a coordinator runs at least, or the next is started so much later. */
   coordinatorRestMs: 1_000,
+  /** Milliseconds before a thread connects again to a coordinator it has lost, doubling from the first to the last: a new
+   *  one listens within some tens. */
+  coordinatorRetryFirstMs: 5,
+  coordinatorRetryLastMs: 500,
+  /** Milliseconds between two looks whether a coordinator still listens after the close, and what all of them take at most.
+   *  One that hears of the close ends at once, unless it waits for a lock: `lockWaitCoordinatorMs`. */
+  coordinatorKnockMs: 2,
+  coordinatorEndMs: 5_000,
+  /** Connections to a coordinator that have not said hello, at once. Ours say it in the first turn of their thread; when there are
+   *  more, the oldest is hung up on. Its thread, if it is one of ours, connects again, and until then the kernel is asked
+   *  for it. */
+  strangersMax: 64,
   /** Milliseconds between two looks whether a thread that hung up has ended, doubling from the first to the last. */
   deathCheckFirstMs: 1,
   deathCheckLastMs: 64,
@@ -91,6 +106,10 @@ export const limits = {
   messageBytesMax: 1 << 20,
   /** The same for an urgent one: these are control signals, and each lane keeps four times as much for them. */
   urgentBytesMax: 4_096,
+  /** Objects and arrays of a message that goes as JSON text, and fields or elements of each. Of larger ones `v8.serialize` makes a
+   *  clone in no more time than it takes to see that JSON would do. */
+  jsonObjectsMax: 16,
+  jsonFieldsMax: 64,
   /** Address space of all lanes, in bytes, which says how many there are: 7,266 with messages of the default size, so that
    *  85 threads can all talk with each other. */
   lanesBytesMax: 1 << 30,
@@ -123,8 +142,6 @@ export const limits = {
   viewScansMax: 3,
   /** Bytes (UTF-8) of a group's name: the rest of an entry's name says who is the member. */
   groupNameBytesMax: 192,
-  /** Times a binding is written while other threads bind the same transport, before it ends in `BUSY`. */
-  bindTriesMax: 100,
   /** Groups that are told with their names among a registry's figures, the largest: each is a time series of its own
    *  wherever such figures are kept. */
   groupsToldMax: 100,

@@ -2,6 +2,7 @@ import { deserialize, serialize } from 'node:v8';
 import { corrupt, RegistryError } from './errors.ts';
 import { attempt } from './foreign.ts';
 import { leftOut } from './left-out.ts';
+import { plainJson } from './plain-json.ts';
 
 /** Node's own fast paths below `write` and `toString`, in it since its first versions but not in its type declarations. */
 interface RawText {
@@ -22,6 +23,9 @@ const Encoding = {
   bytes: 3,
   /** Anything else, as `v8.serialize` writes it. */
   clone: 4,
+  /** An object or array of which JSON says all, as its text: one byte a character, or two. */
+  json: 5,
+  wideJson: 6,
 } as const;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the whole of Latin-1 is meant
@@ -37,13 +41,18 @@ export class Body {
   readonly byteLength: number;
   #content: string | Uint8Array;
 
-  /** @throws {RegistryError} `INVALID_MESSAGE` when it cannot be cloned */
-  constructor(value: unknown) {
-    if (typeof value === 'string') {
-      const wide = beyondLatin1.test(value);
-      this.encoding = wide ? Encoding.ucs2 : Encoding.latin1;
-      this.byteLength = wide ? value.length * 2 : value.length;
-      this.#content = value;
+  /** @param asJson whether it may be written as JSON text, which takes less time and mostly, but not always, no more bytes
+   *  @throws {RegistryError} `INVALID_MESSAGE` when it cannot be cloned */
+  constructor(value: unknown, asJson = true) {
+    const json =
+      asJson && typeof value === 'object' && value !== null && !isBytes(value) ? plainJson(value) : undefined;
+    const text = json ?? value;
+    if (typeof text === 'string') {
+      const wide = beyondLatin1.test(text);
+      if (json === undefined) this.encoding = wide ? Encoding.ucs2 : Encoding.latin1;
+      else this.encoding = wide ? Encoding.wideJson : Encoding.json;
+      this.byteLength = wide ? text.length * 2 : text.length;
+      this.#content = text;
       return;
     }
     if (value === undefined) {
@@ -59,6 +68,14 @@ export class Body {
     this.byteLength = this.#content.length;
   }
 
+  /** A body of at most so many bytes if there is one: what is too large as JSON text may be smaller as a clone.
+   *  @throws {RegistryError} `INVALID_MESSAGE` when it cannot be cloned */
+  static within(value: unknown, bytesMax: number): Body {
+    const body = new Body(value);
+    const isJson = body.encoding === Encoding.json || body.encoding === Encoding.wideJson;
+    return isJson && body.byteLength > bytesMax ? new Body(value, false) : body;
+  }
+
   /** Makes it independent of the sender's byte array, which may change once the call that sends it has returned. */
   keep(): this {
     if (this.encoding === Encoding.bytes) this.#content = Buffer.from(this.#content as Uint8Array);
@@ -68,9 +85,10 @@ export class Body {
   /** Writes it to `at`, where there are `byteLength` bytes. */
   write(bytes: Buffer<SharedArrayBuffer>, at: number): void {
     const content = this.#content;
+    if (content.length === 0) return;
     if (typeof content !== 'string') writeBytes(content, bytes, at, this.byteLength);
-    else if (this.encoding === Encoding.latin1) (bytes as Bytes).latin1Write(content, at, this.byteLength);
-    else if (this.encoding === Encoding.ucs2) (bytes as Bytes).ucs2Write(content, at, this.byteLength);
+    else if (this.byteLength === content.length) (bytes as Bytes).latin1Write(content, at, this.byteLength);
+    else (bytes as Bytes).ucs2Write(content, at, this.byteLength);
   }
 }
 
@@ -101,15 +119,23 @@ export function readBody(bytes: Buffer<SharedArrayBuffer>, at: number, byteLengt
       return undefined;
     case Encoding.bytes:
       return copyOf(bytes, at, byteLength, Buffer.allocUnsafe(byteLength));
+    case Encoding.json:
+      return decode(() => JSON.parse((bytes as Bytes).latin1Slice(at, at + byteLength)));
+    case Encoding.wideJson:
+      return decode(() => JSON.parse((bytes as Bytes).ucs2Slice(at, at + byteLength)));
     case Encoding.clone:
-      try {
-        return deserialize(copyForClone(bytes, at, byteLength));
-      } catch (cause) {
-        const why = attempt(() => (cause as Error).message, 'no reason given');
-        throw new RegistryError('INVALID_MESSAGE', `a message cannot be read by its receiver (${why})`, { cause });
-      }
+      return decode(() => deserialize(copyForClone(bytes, at, byteLength)));
     default:
       throw corrupt(`a message of encoding ${encoding}`);
+  }
+}
+
+function decode(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch (cause) {
+    const why = attempt(() => (cause as Error).message, 'no reason given');
+    throw new RegistryError('INVALID_MESSAGE', `a message cannot be read by its receiver (${why})`, { cause });
   }
 }
 

@@ -139,16 +139,21 @@ export class Owners {
     return (word ^ epoch) & ~OwnerState.mask ? EndReason.none : word & OwnerState.mask;
   }
 
-  /** Whether that tenancy takes messages, as far as it says so. */
-  receives(slot: number, epoch: number): boolean {
-    return loadFirst(this.#words, this.#map.owners + slot * OwnerRow.words + OwnerRow.receives) === epoch;
+  /** Whether that tenancy takes some of `what`, bits of `Takes`, as far as it says so. */
+  takes(slot: number, epoch: number, what: number): boolean {
+    const word = loadFirst(this.#words, this.#map.owners + slot * OwnerRow.words + OwnerRow.takes);
+    return ((word ^ epoch) & ~OwnerState.mask) === 0 && (word & what) !== 0;
   }
 
-  /** Says so, for an owner of the calling thread. */
-  setReceives(slot: number, epoch: number, receives: boolean): void {
-    const at = this.#map.owners + slot * OwnerRow.words + OwnerRow.receives;
-    if (receives) Atomics.store(this.#words, at, epoch);
-    else Atomics.compareExchange(this.#words, at, epoch, 0);
+  /** Says so, for an owner of the calling thread. The slot may have its next tenant by now, whose word stays. */
+  setTakes(slot: number, epoch: number, what: number): void {
+    const at = this.#map.owners + slot * OwnerRow.words + OwnerRow.takes;
+    for (let retries = 0; retries < limits.readRetriesMax; retries++) {
+      const before = Atomics.load(this.#words, at);
+      if (before > (epoch | OwnerState.mask)) return;
+      if (Atomics.compareExchange(this.#words, at, before, (epoch & ~OwnerState.mask) | what) === before) return;
+    }
+    throw corrupt(`what owner ${slot} takes changes without end`);
   }
 
   /** How many tenancies have ended so far. */

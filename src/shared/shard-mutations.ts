@@ -38,9 +38,9 @@ export const Outcome = {
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
-const Operation = { insert: 1, replace: 2, update: 3, remove: 4, resize: 5 } as const;
+const Operation = { insert: 1, replace: 2, update: 3, remove: 4, resize: 5, takeOver: 6 } as const;
 /** Those whose commit is a record's version. */
-const recordOperations: readonly number[] = [Operation.insert, Operation.replace, Operation.update, Operation.remove];
+const recordOperations: readonly number[] = Object.values(Operation).filter((op) => op !== Operation.resize);
 
 /**
  * The mutations of one shard, for who holds its lock. Each commits by one store of a record's version (a resize: of the
@@ -275,6 +275,53 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     return Outcome.done;
   }
 
+  /** A name gets another owner while its owner lives, and is absent at no moment: one commit turns it from the old owner, config and
+   *  deadline to the new ones. Owner words stand once, and whoever reads the version before goes by them: so the new ones stand in
+   *  the shard's block until a second commit, which changes nothing but where they stand. */
+  protected takeOverEntry(
+    id: number,
+    owner: number,
+    ownerEpoch: number,
+    config: EncodedConfig | undefined,
+    ttl: number,
+  ): Outcome {
+    const { control } = this;
+    const { records } = this.memory;
+    const at = id * Record.words;
+    const before = records[at + Record.version];
+    const set = ~before & Version.set;
+    this.begin(Operation.takeOver, id, before, 0);
+    const block = this.#allocateValue(config);
+    if (block < 0) return this.#full();
+    records[at + Record.value + set] = block;
+    records[deadlineAt(at, set)] = this.#deadline(ttl);
+    control[this.at + At.nextOwner] = owner;
+    control[this.at + At.nextOwnerEpoch] = ownerEpoch;
+    const version = this.#next(before, Version.live | set);
+    // As an insertion: the owner may die until here, and its name be found absent.
+    this.#appear(at, version | Version.moved);
+    this.#settleOwner(at, version);
+    this.committed();
+    this.#freeValue(at, before);
+    this.#add(At.registrations, 1);
+    this.end();
+    this.record = id;
+    this.version = version;
+    this.born = version;
+    return Outcome.done;
+  }
+
+  /** The second commit of a takeover. What comes before it may be done twice. */
+  #settleOwner(at: number, version: number): void {
+    const { control } = this;
+    const { records } = this.memory;
+    records[at + Record.owner] = control[this.at + At.nextOwner];
+    records[at + Record.ownerEpoch] = control[this.at + At.nextOwnerEpoch];
+    records[at + Record.born] = version;
+    records[deadlineAt(at, ~version)] = 0; // not of whom it was before: see lastDeadlineOf
+    this.#commit(at, version);
+  }
+
   /** `ttl` 0 leaves the deadline as it is. */
   protected updateEntry(id: number, config: EncodedConfig | undefined, ttl: number): Outcome {
     const { records } = this.memory;
@@ -407,6 +454,7 @@ export abstract class ShardMutations extends Guarded implements ArenaMemory {
     } else if (op === Operation.insert) {
       // Inserted, and nothing to clean up.
     } else if (version & Version.live) {
+      if (version & Version.moved) this.#settleOwner(at, version & ~Version.moved);
       this.redo();
       this.#freeValue(at, before);
       this.#add(op === Operation.update ? At.updates : At.registrations, 1);

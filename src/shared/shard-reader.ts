@@ -15,7 +15,7 @@ import { readValue } from './value.ts';
  *
  * The order a read relies on: the record's version is loaded before anything else of the record and again after
  * everything was copied. Equal and live means that nothing of it changed in between, as every change of a record's
- * words is enclosed by two different versions. (A version returns after 2^30 commits: a thread that was stopped for so
+ * words is enclosed by two different versions. (A version returns after 2^29 commits: a thread that was stopped for so
  * long in mid-read sees the count of wraps changed.) All loads are 32-bit words, which never tear. See ordering.ts
  * for processors that reorder loads.
  */
@@ -90,8 +90,8 @@ export class ShardReader {
           const { records } = memory;
           const version = loadFirst(records, at + Record.version);
           if (version & Version.live && this.#matches(records, at, key, version, wraps)) {
-            const owner = records[at + Record.owner];
-            const ownerEpoch = records[at + Record.ownerEpoch];
+            const owner = this.ownerOf(at, version);
+            const ownerEpoch = this.ownerEpochOf(at, version);
             const expiry = records[deadlineAt(at, version)];
             const over = this.#owners.clock.isOver(records, deadlineAt(at, version));
             const alive = this.#owners.alive(owner, ownerEpoch) && !over;
@@ -160,7 +160,7 @@ export class ShardReader {
     const at = memory.recordAt(id);
     const block = memory.records[at + Record.value + (version & Version.set)];
     this.text = block === 0 ? undefined : readValue(memory, block);
-    this.born = memory.records[at + Record.born];
+    this.born = this.#bornOf(at, version);
     this.expiry = memory.records[deadlineAt(at, version)];
     if (!this.#isStill(version, at, this.#wraps)) return false;
     if (block !== 0 && this.text === undefined) throw corrupt(`value of record ${id}`);
@@ -172,6 +172,24 @@ export class ShardReader {
     const { memory } = this;
     if (loadAfter(memory.records, at + Record.version) !== version) return false;
     return memory.control[memory.at + Shard.wraps] === wraps;
+  }
+
+  /** The owner of a live record that has this version: the shard says it while the record is taken over. */
+  ownerOf(at: number, version: number): number {
+    const { memory } = this;
+    if (version & Version.moved) return memory.control[memory.at + Shard.nextOwner];
+    return memory.records[at + Record.owner];
+  }
+
+  ownerEpochOf(at: number, version: number): number {
+    const { memory } = this;
+    if (version & Version.moved) return memory.control[memory.at + Shard.nextOwnerEpoch];
+    return memory.records[at + Record.ownerEpoch];
+  }
+
+  /** Its registration's first version. */
+  #bornOf(at: number, version: number): number {
+    return version & Version.moved ? version & ~Version.moved : this.memory.records[at + Record.born];
   }
 
   #matches(records: Int32Array, at: number, key: NameKey, version: number, wraps: number): boolean {
@@ -215,9 +233,7 @@ export class ShardReader {
       if ((version & Version.live) === 0) continue;
       const kindFound = records[at + Record.meta] >>> 8;
       if (kind !== 0 && kindFound !== kind) continue;
-      const owner = records[at + Record.owner];
-      const ownerEpoch = records[at + Record.ownerEpoch];
-      if (!this.#owners.alive(owner, ownerEpoch)) continue;
+      if (!this.#owners.alive(this.ownerOf(at, version), this.ownerEpochOf(at, version))) continue;
       if (records[deadlineAt(at, version)] !== 0) mortal = true;
       const entry = this.#rawEntry(id, at, version);
       if (entry === undefined) unreadable = id;
@@ -258,7 +274,7 @@ export class ShardReader {
       if ((version & Version.live) === 0) return undefined;
       const isWanted =
         records[at + Record.meta] >>> 8 === kind &&
-        this.#owners.isTenant(records[at + Record.owner], records[at + Record.ownerEpoch]);
+        this.#owners.isTenant(this.ownerOf(at, version), this.ownerEpochOf(at, version));
       const entry = isWanted ? this.#rawEntry(id, at, version) : undefined;
       if (!this.#isStill(version, at, wraps)) continue;
       if (isWanted && entry === undefined) throw corrupt(`name or value of record ${id}`);
@@ -279,12 +295,12 @@ export class ShardReader {
       record,
       version,
       expiryAt: records[expiryAt] === 0 ? 0 : expiryAt,
-      born: records[at + Record.born],
+      born: this.#bornOf(at, version),
       kind: records[at + Record.meta] >>> 8,
       name,
       text,
-      owner: records[at + Record.owner],
-      ownerEpoch: records[at + Record.ownerEpoch],
+      owner: this.ownerOf(at, version),
+      ownerEpoch: this.ownerEpochOf(at, version),
     };
   }
 
@@ -303,8 +319,8 @@ export class ShardReader {
     const { records } = this.memory;
     for (let retries = 0; retries < limits.readRetriesMax; retries++) {
       const version = loadFirst(records, at + Record.version);
-      if ((version & Version.live) === 0 || records[at + Record.born] !== born) return false;
-      if (!this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) return false;
+      if ((version & Version.live) === 0 || this.#bornOf(at, version) !== born) return false;
+      if (!this.#owners.alive(this.ownerOf(at, version), this.ownerEpochOf(at, version))) return false;
       if (this.#owners.clock.isOver(records, deadlineAt(at, version))) return false;
       if (loadAfter(records, at + Record.version) === version) return true;
     }
@@ -321,7 +337,7 @@ export class ShardReader {
     const other = loadFirst(records, at + Record.expiry + 1);
     const version = loadAfter(records, at + Record.version);
     if ((version & Version.live) === 0) return other === 0 || (one !== 0 && ((one - other) | 0) > 0) ? one : other;
-    return records[at + Record.born] === born ? (version & Version.set ? other : one) : undefined;
+    return this.#bornOf(at, version) === born ? (version & Version.set ? other : one) : undefined;
   }
 
   /** Where the deadline of what a record holds now lies. */
@@ -343,7 +359,7 @@ export class ShardReader {
       const kindFound = records[at + Record.meta] >>> 8;
       if (kind === 0 ? isInternal(kindFound) : kindFound !== kind) continue;
       if (this.#owners.clock.isOver(records, deadlineAt(at, version))) continue;
-      if (this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch])) count++;
+      if (this.#owners.alive(this.ownerOf(at, version), this.ownerEpochOf(at, version))) count++;
     }
     return count;
   }

@@ -7,6 +7,17 @@ import { Outcome, ShardMutations } from './shard-mutations.ts';
 /** "Any registration" and "any version", for writes that do not care: no live record has version 0. */
 export const ANY = 0;
 
+/** What becomes of a registration whose name has a living owner: see `Shard.register`. */
+export const IfHeld = {
+  /** Nothing: the answer is `taken`. */
+  refuse: 0,
+  /** It gets the new config if `owner` has it, else nothing. */
+  update: 1,
+  /** The same; and another owner's ends, as `owner`'s begins: at no moment is the name absent. */
+  takeOver: 2,
+} as const;
+export type IfHeld = (typeof IfHeld)[keyof typeof IfHeld];
+
 /** What a shard counts for people. */
 const counterWords = [
   At.registrations,
@@ -19,29 +30,28 @@ const counterWords = [
   At.takings,
 ] as const;
 
-/** One commit of one record as a number that callers can keep: record id × 2^30 + sequence. No other commit of the
- *  shard has it, whatever names the record serves, until the record has seen 2^30 commits. */
+/** One commit of one record as a number that callers can keep: record id × 2^29 + sequence. No other commit of the
+ *  shard has it, whatever names the record serves, until the record has seen 2^29 commits. */
 export const versionToken = (id: number, version: number): number =>
-  id * 0x40000000 + (version >>> Version.sequenceShift);
+  id * (Version.sequenceMax + 1) + (version >>> Version.sequenceShift);
 
 /** The writes of one shard. Each decides and mutates under the shard's lock, which it takes for its own length. */
 export class Shard extends ShardMutations {
   #deathsSwept = 0;
 
-  /** Registers a name. With `update`, a name that `owner` itself holds gets the config instead of `taken`. `ttl` is in ticks of
-   *  the clock; 0: for as long as its owner lives. */
+  /** Registers a name. `ttl` is in ticks of the clock; 0: for as long as its owner lives. */
   register(
     key: NameKey,
     owner: number,
     ownerEpoch: number,
     config: EncodedConfig | undefined,
-    update: boolean,
+    ifHeld: IfHeld,
     ttl = 0,
   ): Outcome {
-    const outcome = this.#register(key, owner, ownerEpoch, config, update, ttl);
+    const outcome = this.#register(key, owner, ownerEpoch, config, ifHeld, ttl);
     if (outcome !== Outcome.full) return outcome;
     this.sweepAll();
-    return this.#register(key, owner, ownerEpoch, config, update, ttl);
+    return this.#register(key, owner, ownerEpoch, config, ifHeld, ttl);
   }
 
   #register(
@@ -49,7 +59,7 @@ export class Shard extends ShardMutations {
     owner: number,
     ownerEpoch: number,
     config: EncodedConfig | undefined,
-    update: boolean,
+    ifHeld: IfHeld,
     ttl: number,
   ): Outcome {
     this.enter();
@@ -63,8 +73,9 @@ export class Shard extends ShardMutations {
       if (this.#isGone(id)) {
         return this.replaceEntry(id, owner, ownerEpoch, config, ttl);
       }
-      if (update && this.holder === owner && this.holderEpoch === ownerEpoch) return this.updateEntry(id, config, ttl);
-      return Outcome.taken;
+      if (ifHeld === IfHeld.refuse) return Outcome.taken;
+      if (this.holder === owner && this.holderEpoch === ownerEpoch) return this.updateEntry(id, config, ttl);
+      return ifHeld === IfHeld.update ? Outcome.taken : this.takeOverEntry(id, owner, ownerEpoch, config, ttl);
     } finally {
       this.leave();
     }

@@ -9,13 +9,6 @@ import type { Table, TableBuffers } from '../shared/table.ts';
 import { CoordinatorMessage, coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
 import { workerUrl } from './worker-url.ts';
 
-const RETRY_FIRST_MS = 5;
-const RETRY_LAST_MS = 500;
-/** Milliseconds between two looks whether a coordinator still listens, and what all of them take at most. One that hears of
- *  the close ends at once, unless it waits for a lock: `limits.lockWaitCoordinatorMs`. */
-const KNOCK_MS = 2;
-const KNOCK_FOR_MS = 5_000;
-
 /**
  * A thread's side of the coordinator: the socket whose end tells of the thread's end, and the restart of a coordinator
  * that has ended. Nothing here keeps the process alive, and no registry call waits for it.
@@ -30,7 +23,7 @@ export class CoordinatorLink {
   #socket: Socket | undefined;
   #worker: Worker | undefined;
   #retry: NodeJS.Timeout | undefined;
-  #retryMs = RETRY_FIRST_MS;
+  #retryMs: number = limits.coordinatorRetryFirstMs;
   #failingSince = 0;
   /** The coordinator that this thread started last has ended, and nobody has started another. */
   #died = false;
@@ -65,7 +58,7 @@ export class CoordinatorLink {
     const socket = connect(coordinatorAddress(this.#buffers));
     this.#socket = socket;
     socket.unref();
-    socket.write(frame(this.#buffers, FrameType.hello, this.#table.slot));
+    socket.write(frame(this.#buffers, FrameType.hello, this.#table.slot, this.#table.epoch));
     let welcomeAt = 0;
     const read = frameReader(this.#buffers);
     socket.on('data', (chunk) => {
@@ -73,7 +66,7 @@ export class CoordinatorLink {
         if (type === FrameType.recover) this.#giveBack();
         if (type !== FrameType.welcome) continue;
         welcomeAt = performance.now();
-        this.#retryMs = RETRY_FIRST_MS;
+        this.#retryMs = limits.coordinatorRetryFirstMs;
         this.#failingSince = 0;
       }
     });
@@ -93,7 +86,8 @@ export class CoordinatorLink {
 
   /** Ends the link; with `stop` the coordinator too, and resolves when it has ended. */
   async close(stop: boolean): Promise<void> {
-    if (stop) this.#send(FrameType.stop, 0);
+    // Written at once if the socket takes it.
+    if (stop) this.#socket?.write(frame(this.#buffers, FrameType.stop));
     this.#closed = true;
     clearTimeout(this.#retry);
     // At once: this thread may attach and leave many times before it comes to its event loop.
@@ -101,8 +95,8 @@ export class CoordinatorLink {
     if (!stop) return;
     await this.#worker?.terminate();
     // The present one may be another thread's. Who hangs up on it makes it see that the registry is closed.
-    const givenUpAt = performance.now() + KNOCK_FOR_MS;
-    while ((await this.#knock()) && performance.now() < givenUpAt) await delay(KNOCK_MS);
+    const givenUpAt = performance.now() + limits.coordinatorEndMs;
+    while ((await this.#knock()) && performance.now() < givenUpAt) await delay(limits.coordinatorKnockMs);
   }
 
   /** @returns whether a coordinator listened. */
@@ -119,11 +113,6 @@ export class CoordinatorLink {
     });
   }
 
-  /** Writes at once if the socket takes it: a thread that waits for a lock has no event loop to write later. */
-  #send(type: number, argument: number): void {
-    this.#socket?.write(frame(this.#buffers, type, argument));
-  }
-
   /** The socket has closed: the coordinator that had welcomed us has ended. One that does not let us in may be on its
    *  way, for so long, unless it was ours and has ended. */
   #lost(generation: number, welcomeAt: number): void {
@@ -138,7 +127,7 @@ export class CoordinatorLink {
     let restMs = 0;
     if (welcomeAt !== 0 && now - welcomeAt < limits.coordinatorRestMs) restMs = limits.coordinatorRestMs;
     if (welcomeAt === 0 && this.#died) restMs = this.#nextRetryMs();
-    else this.#retryMs = RETRY_FIRST_MS;
+    else this.#retryMs = limits.coordinatorRetryFirstMs;
     this.#failingSince = 0;
     this.#later(restMs, () => {
       try {
@@ -153,7 +142,7 @@ export class CoordinatorLink {
   /** Doubles until somebody is welcomed. */
   #nextRetryMs(): number {
     const retryMs = this.#retryMs;
-    this.#retryMs = Math.min(retryMs * 2, RETRY_LAST_MS);
+    this.#retryMs = Math.min(retryMs * 2, limits.coordinatorRetryLastMs);
     return retryMs;
   }
 

@@ -8,10 +8,6 @@ import { ContentionWatch } from './contention-watch.ts';
 import { coordinatorAddress, FrameType, frame, frameReader } from './coordinator-wire.ts';
 import { sweepExpired } from './expiry-sweep.ts';
 
-/** Connections that have not said hello, at once. Ours say it in the first turn of their thread; when there are more, the
- *  oldest is hung up on. Its thread, if it is one of ours, connects again, and until then the kernel is asked for it. */
-const STRANGERS_MAX = 64;
-
 /**
  * Notices that threads end, ends what they owned, frees the locks they held, and sweeps their entries away in slices.
  *
@@ -45,7 +41,7 @@ export class Coordinator {
   private constructor(table: Table, buffers: TableBuffers, server: Server) {
     this.#table = table;
     this.#buffers = buffers;
-    server.maxConnections = table.owners.threadsMax + STRANGERS_MAX + 1;
+    server.maxConnections = table.owners.threadsMax + limits.strangersMax + 1;
     server.on('connection', (socket) => this.#accept(socket));
     table.lockWaitMs = limits.lockWaitCoordinatorMs;
     table.onSuspect = (slot) => this.#askBack(slot);
@@ -85,7 +81,7 @@ export class Coordinator {
   #accept(socket: Socket): void {
     this.#strangers.add(socket);
     const [oldest] = this.#strangers;
-    if (this.#strangers.size > STRANGERS_MAX) oldest.destroy();
+    if (this.#strangers.size > limits.strangersMax) oldest.destroy();
     let tenant: { slot: number; epoch: number } | undefined;
     const read = frameReader(this.#buffers);
     socket.on('error', () => {}); // 'close' follows
@@ -95,18 +91,19 @@ export class Coordinator {
         socket.destroy();
         return;
       }
-      for (const { type, argument } of frames) {
+      for (const { type, slot, epoch } of frames) {
         if (type === FrameType.stop && tenant !== undefined && this.#table.closed) this.#end();
         else if (
           tenant === undefined &&
           type === FrameType.hello &&
-          argument >= 0 &&
-          argument < this.#table.owners.threadsMax
+          slot >= 0 &&
+          slot < this.#table.owners.threadsMax
         ) {
-          tenant = { slot: argument, epoch: this.#table.owners.epoch(argument) };
+          tenant = { slot, epoch };
           this.#strangers.delete(socket);
-          this.#sockets.set(argument, socket);
-          socket.write(frame(this.#buffers, FrameType.welcome, 0));
+          // A hello may come late, when its attachment has ended and the slot has its next tenant.
+          if (this.#table.owners.epoch(slot) === epoch) this.#sockets.set(slot, socket);
+          socket.write(frame(this.#buffers, FrameType.welcome));
         }
       }
     });
@@ -125,7 +122,7 @@ export class Coordinator {
 
   /** Asks a living thread for a lock it may have abandoned. Written at once, as this thread may be the one that waits. */
   #askBack(slot: number): void {
-    this.#sockets.get(slot)?.write(frame(this.#buffers, FrameType.recover, 0));
+    this.#sockets.get(slot)?.write(frame(this.#buffers, FrameType.recover));
   }
 
   #suspect(slot: number, epoch: number): void {

@@ -1,4 +1,4 @@
-import { Control, Guard, OwnerRow, Page, pageBytes, pagesPerGroup, Shard } from '../../src/shared/layout.ts';
+import { Control, Counters, Guard, OwnerRow, Page, pageBytes, pagesPerGroup, Shard } from '../../src/shared/layout.ts';
 import { type Event, isLinearizable, type State, stateAfter } from './linearizability.ts';
 import type { SteppedSource } from './load.ts';
 import { $kill, $reviveAll, $run, type Access, describePlace, $isKernel as isKernel, type Place } from './runtime.ts';
@@ -16,6 +16,8 @@ export interface Program {
   readonly bound?: number;
   /** Names looked up at the end, by a thread that took no part. */
   readonly names: readonly string[];
+  /** What was counted is asked for at the end, too. */
+  readonly counts?: boolean;
   /** All names have the same hash: only the comparison of the names themselves tells them apart. */
   readonly sameHash?: boolean;
 }
@@ -84,7 +86,8 @@ export class Explorer {
   readonly #undo: Undo[] = [];
   readonly #touched = new Map<Place, number>();
   readonly #shared = new Set<Place>();
-  readonly #sound = new Set<string>();
+  /** States in which all threads had come to their ends and nothing was wrong. */
+  readonly #sound = new Set<number>();
   readonly #lockAt: number;
   readonly #controlRegion: number;
   readonly #arenaRegion: number;
@@ -154,10 +157,13 @@ export class Explorer {
     const steps = threads.map((operations, thread) => this.#main(this.#world.actors[thread], operations));
     const pending: (Access | undefined)[] = threads.map(() => undefined);
     const state: ('ready' | 'done' | 'killed')[] = threads.map(({ length }) => (length > 0 ? 'ready' : 'done'));
-    const others = (current: number, which: (n: number) => boolean) =>
-      [...threads.keys()].filter((n) => n !== current && state[n] === 'ready' && which(n));
-    const runs = (n: number) => !this.#blocked(n, pending[n]);
     const sleeps = (n: number) => this.#blocked(n, pending[n]);
+    const runs = (n: number) => !sleeps(n);
+    const others = (current: number, which: (n: number) => boolean) => {
+      const found: number[] = [];
+      for (let n = 0; n < threads.length; n++) if (n !== current && state[n] === 'ready' && which(n)) found.push(n);
+      return found;
+    };
     let current = -1;
     let wrote = false;
     let left = this.#preemptions;
@@ -167,7 +173,7 @@ export class Explorer {
     const lines = script?.map(([thread, steps]) => ({ thread, steps }));
     let beyond = false;
     const choose = (options: number, going: boolean): number =>
-      options === 1 ? 0 : guide.choose(options, going, left, () => this.#stateOf(current, wrote, early));
+      options === 1 ? 0 : guide.choose(options, going, left, () => this.#stateOf(state, current, wrote, early));
 
     try {
       for (let count = 0; ; count++) {
@@ -231,7 +237,9 @@ export class Explorer {
           pending[next] = undefined;
         } else pending[next] = value;
       }
-      this.#finish();
+      const end = this.#stateOf(state, -1, false, 0);
+      if (!this.#sound.has(end)) this.#finish();
+      this.#sound.add(end);
       if (beyond) throw new MisfitError('it ends before the threads do, and nothing has failed');
       return true;
     } catch (error) {
@@ -260,21 +268,14 @@ export class Explorer {
     for (const thread of this.#dead) this.#alone(observer, { op: 'bury', thread });
     this.#alone(observer, { op: 'settle' });
     for (const name of this.#program.names) this.#alone(observer, { op: 'whereis', name });
+    if (this.#program.counts) this.#alone(observer, { op: 'sum' });
     // Whatever happened, a view that catches up knows what there is.
     for (const { thread, own } of this.#world.actors) {
       if (own.viewed && !this.#dead.has(thread)) this.#alone(thread, { op: 'view' });
     }
     this.#world.audit();
-    const signature = this.#history
-      .map(
-        ({ thread, operation, start, end, result }) =>
-          `${thread} ${JSON.stringify(operation)} ${start} ${end} ${result}`,
-      )
-      .join();
-    if (this.#sound.has(signature)) return;
     if (!isLinearizable(this.#history, this.#initial))
       throw new Error('no order of these operations gives these answers');
-    this.#sound.add(signature);
   }
 
   /** One operation after the other. Each starts at its first access and not before: a thread may be interrupted between
@@ -293,7 +294,7 @@ export class Explorer {
       event ??= this.#start(actor, operation);
       event.result = step.value;
       event.end = this.#clock++;
-      this.#events = mix(this.#events, -1 - actor.thread);
+      this.#events = mix(mix(this.#events, -1 - actor.thread), textHash(step.value));
     }
   }
 
@@ -389,6 +390,10 @@ export class Explorer {
       const journal = inControl >= Control.guard + Guard.op && inControl < Control.ownersUsed;
       return journal || inControl === Control.ownerFree ? map.control + Control.guard + Guard.lock : undefined;
     }
+    const inCounters = index - map.counters;
+    if (inCounters >= Counters.guard + Guard.op && inCounters < Counters.used) {
+      return map.counters + Counters.guard + Guard.lock;
+    }
     const inRow = index - map.owners;
     const link = inRow >= 0 && index < map.kinds && inRow % OwnerRow.words === OwnerRow.nextFree;
     return link ? map.control + Control.guard + Guard.lock : undefined;
@@ -415,11 +420,22 @@ export class Explorer {
     return mix(mix(this.#memory, this.#memory2), this.#dead.size);
   }
 
-  #stateOf(current: number, wrote: boolean, early: number): number {
+  #stateOf(states: readonly string[], current: number, wrote: boolean, early: number): number {
     let one = mix(this.#memory, this.#events);
     let two = mix(this.#memory2, ~this.#events);
-    for (const read of this.#read) one = mix(one, read);
-    for (const read of this.#read2) two = mix(~two, read);
+    for (const [thread, state] of states.entries()) {
+      const { own } = this.#world.actors[thread];
+      if (state === 'ready' || (own.viewed && state !== 'killed')) {
+        one = mix(one, this.#read[thread]);
+        two = mix(~two, this.#read2[thread]);
+      } else {
+        // It reads no more: what is left of it is its answers, which are in the history, and its rows.
+        for (const word of [own.slot, own.epoch, own.owner, own.ownerEpoch]) {
+          one = mix(one, word);
+          two = mix(~two, word);
+        }
+      }
+    }
     const slept = this.#sleptAt.reduce((mask, at, n) => (at === this.#sleepState() ? mask | (1 << n) : mask), 0);
     for (const scheduling of [current, wrote ? 1 : 0, early, slept, ...this.#dead]) {
       one = mix(one, scheduling);
@@ -448,6 +464,12 @@ function valueAt({ words, index, bytes, byteFrom, byteTo }: Access): number {
   let sum = 0;
   for (let n = byteFrom; n < byteTo; n++) sum = mix(sum, bytes[n]);
   return sum;
+}
+
+function textHash(text: string): number {
+  let hash = 0;
+  for (let n = 0; n < text.length; n++) hash = mix(hash, text.charCodeAt(n));
+  return hash;
 }
 
 function mix(place: number, value: number): number {

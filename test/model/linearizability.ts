@@ -20,6 +20,12 @@ interface Entry {
   readonly expires?: number | undefined;
 }
 
+/** An owner's counter; kept: its count outlives the owner. */
+interface Count {
+  readonly value: number;
+  readonly keep: boolean;
+}
+
 /** What the sequential registry knows. */
 export interface State {
   readonly names: ReadonlyMap<string, Entry>;
@@ -34,6 +40,10 @@ export interface State {
   /** Owners with a deadline. */
   readonly ownersExpire: ReadonlyMap<string, number>;
   readonly clock: number;
+  /** By owner, or `shared`. */
+  readonly counts: ReadonlyMap<string, Count>;
+  /** Per thread: whose counter it found last. */
+  readonly counter: ReadonlyMap<number, string>;
 }
 
 export const nothing: State = {
@@ -45,6 +55,8 @@ export const nothing: State = {
   kinds: [],
   ownersExpire: new Map(),
   clock: 0,
+  counts: new Map(),
+  counter: new Map(),
 };
 
 const threadOf = (owner: string): string => owner.split('.')[0];
@@ -82,6 +94,7 @@ function apply(state: State, { thread, operation, result }: Event, n: number): {
 
   switch (operation.op) {
     case 'sweep':
+    case 'sweepCounters':
     case 'churn':
     case 'reclaim':
     case 'buryAgain':
@@ -129,23 +142,45 @@ function apply(state: State, { thread, operation, result }: Event, n: number): {
       return answer(names.map((name) => `${name}=${live(name)?.config}`).join(' '));
     }
     case 'register':
-    case 'registerOrUpdate': {
+    case 'registerOrUpdate':
+    case 'takeOver': {
       const { op, name, config, owned, ttl } = operation;
       const owner = owned ? ownOwner() : `${thread}`;
       const entry = live(name);
-      if (entry && (op === 'register' || entry.owner !== owner)) return answer('taken');
-      const registration = entry?.registration ?? n;
+      const isOwn = entry?.owner === owner;
+      if (entry && op !== 'takeOver' && !(op === 'registerOrUpdate' && isOwn)) return answer('taken');
+      const registration = isOwn ? entry.registration : n;
       // Who takes a name from an owner whose time is over has ended that owner.
       const before = state.names.get(name)?.owner;
       const dead = before !== undefined && !alive(before) ? new Set([...state.dead, before]) : state.dead;
       return answer('done', {
         names: withOne(state.names, name, {
           ...{ owner, config, registration, version: n },
-          expires: ttl === undefined ? entry?.expires : state.clock + ttl,
+          expires: ttl === undefined ? (isOwn ? entry.expires : undefined) : state.clock + ttl,
         }),
         made: withOne(state.made, mine(name), registration),
         dead,
       });
+    }
+    case 'counter': {
+      const owner = operation.owned ? ownOwner() : SHARED;
+      const { value, keep } = state.counts.get(owner) ?? { value: 0, keep: owner === SHARED };
+      return answer('done', {
+        counts: withOne(state.counts, owner, { value, keep: keep || operation.keep === true }),
+        counter: withOne(state.counter, thread, owner),
+      });
+    }
+    case 'count': {
+      const owner = state.counter.get(thread) ?? SHARED;
+      const { value, keep } = state.counts.get(owner) as Count;
+      // One that is over may be ended by anybody at any moment, also between the look at it and the addition.
+      const isRefused = ended(owner) || (result === 'notFound' && !alive(owner));
+      if (owner !== SHARED && isRefused) return answer('notFound');
+      return answer('done', { counts: withOne(state.counts, owner, { value: value + operation.by, keep }) });
+    }
+    case 'sum': {
+      const counted = [...state.counts].filter(([owner, { keep }]) => keep || alive(owner));
+      return answer(`${counted.reduce((sum, [, { value }]) => sum + value, 0)}`);
     }
     case 'tick':
       return answer('done', { clock: state.clock + 1 });
@@ -192,7 +227,9 @@ export function stateAfter(history: readonly Event[]): State {
   return history.reduce((state, event, n) => apply(state, event, n - history.length).state, nothing);
 }
 
-const keyOf = ({ names, dead, opened, made, seen, kinds, ownersExpire, clock }: State): string =>
+const SHARED = 'shared';
+
+const keyOf = ({ names, dead, opened, made, seen, kinds, ownersExpire, clock, counts, counter }: State): string =>
   JSON.stringify([
     sorted(names),
     [...dead].toSorted(),
@@ -202,6 +239,8 @@ const keyOf = ({ names, dead, opened, made, seen, kinds, ownersExpire, clock }: 
     kinds,
     sorted(ownersExpire),
     clock,
+    sorted(counts),
+    sorted(counter),
   ]);
 const sorted = <K, V>(map: ReadonlyMap<K, V>): [K, V][] => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1));
 

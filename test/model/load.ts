@@ -11,6 +11,7 @@ const stepped = [
   'shared/arena.ts',
   'shared/change-log.ts',
   'shared/clock.ts',
+  'shared/counter-table.ts',
   'shared/expiry.ts',
   'shared/guard.ts',
   'shared/kinds.ts',

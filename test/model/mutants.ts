@@ -51,15 +51,8 @@ export const mutants: readonly Mutant[] = [
     name: 'an update frees the old value before it commits',
     file: 'shared/shard-mutations.ts',
     caughtBy: 'absent: register | update',
-    find: `    const block = this.#allocateValue(config);
-    if (block < 0) return this.#full();
-    records[at + Record.value + set] = block;
-    records[deadline`,
-    replace: `    this.#freeValue(at, before);
-    const block = this.#allocateValue(config);
-    if (block < 0) return this.#full();
-    records[at + Record.value + set] = block;
-    records[deadline`,
+    find: '    this.begin(Operation.update, id, before, 0);\n',
+    replace: '    this.begin(Operation.update, id, before, 0);\n    this.#freeValue(at, before);\n',
   },
   {
     name: 'an update writes the set in use',
@@ -349,7 +342,7 @@ export const mutants: readonly Mutant[] = [
     name: 'is it mine: the successor of a registration is taken for it',
     file: 'shared/shard-reader.ts',
     caughtBy: 'a registration and its successor',
-    find: ' || records[at + Record.born] !== born) return false;',
+    find: ' || this.#bornOf(at, version) !== born) return false;',
     replace: ') return false;',
   },
   {
@@ -358,6 +351,84 @@ export const mutants: readonly Mutant[] = [
     caughtBy: 'a dead owner is replaced, and the new registration updates itself',
     find: '    records[at + Record.born] = version;\n    records[deadlineAt(at, version)] = this.#deadline(ttl);',
     replace: '    records[deadlineAt(at, version)] = this.#deadline(ttl);',
+  },
+  {
+    name: 'the count of the dead is added to the kept unjournaled',
+    file: 'shared/counter-table.ts',
+    caughtBy: 'counters: an owner is closed, and swept by both | a sum, killed',
+    find: 'this.setControl(shared + CounterRow.kept, Number(BigInt.asIntN(32, kept)));',
+    replace: 'this.control[shared + CounterRow.kept] = Number(BigInt.asIntN(32, kept));',
+  },
+  {
+    name: 'a counter is one before its row says whose',
+    file: 'shared/counter-table.ts',
+    caughtBy: 'counters: another owner gets the row of a count that was kept',
+    find: '    words.fill(0, row + CounterRow.name, row + CounterRow.words);\n',
+    replace:
+      '    Atomics.store(words, row + CounterRow.epoch, epoch + 1);\n    words.fill(0, row + CounterRow.name, row + CounterRow.words);\n',
+  },
+  {
+    name: 'the counter of an owner that is over is freed by anybody',
+    file: 'shared/counter-table.ts',
+    caughtBy: 'counters: an owner counts | it is over',
+    find: 'return !runs || this.#owners.isThisThread(thread);',
+    replace: 'return true;',
+  },
+  {
+    name: 'a sum leaves out the dead whose counts are kept',
+    file: 'shared/counter-table.ts',
+    caughtBy: 'counters: an owner counts and is closed, its count is kept',
+    find: '(this.#isDead(row) && !isKept)) continue;',
+    replace: 'this.#isDead(row)) continue;',
+  },
+  {
+    name: 'a takeover makes the record vacant in between',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'takeover | whereis twice',
+    find: '    this.#appear(at, version | Version.moved);\n',
+    replace: '    this.#commit(at, this.#next(before, 0) | Version.moved);\n',
+  },
+  {
+    name: 'a takeover writes the owner words that the version before goes by',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'takeover | the owner before dies | whereis twice',
+    find: '    // As an insertion: the owner may die until here, and its name be found absent.\n',
+    replace: '    records[at + Record.owner] = owner;\n    records[at + Record.ownerEpoch] = ownerEpoch;\n',
+  },
+  {
+    name: 'a takeover does not move the insert sequence, though the owner before may have died',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'takeover | the owner before dies | whereis twice',
+    find: '    this.#appear(at, version | Version.moved);\n',
+    replace: '    this.#commit(at, version | Version.moved);\n',
+  },
+  {
+    name: 'a reader goes by the owner of the record while that is taken over',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'takeover | the owner before dies | whereis twice',
+    find: 'if (version & Version.moved) return memory.control[memory.at + Shard.nextOwner];',
+    replace: '',
+  },
+  {
+    name: 'a registration that is taken over begins with the second commit',
+    file: 'shared/shard-reader.ts',
+    caughtBy: 'takeover | the owner before looks',
+    find: 'return version & Version.moved ? version & ~Version.moved : this.memory.records[at + Record.born];',
+    replace: 'return this.memory.records[at + Record.born];',
+  },
+  {
+    name: 'the second commit of a takeover is another version of the entry',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'takeover | whereis, look, compare and update',
+    find: '    this.#settleOwner(at, version);\n    this.committed();',
+    replace: '    this.#settleOwner(at, this.#next(version, version & 3));\n    this.committed();',
+  },
+  {
+    name: 'a repair leaves a takeover at its first commit',
+    file: 'shared/shard-mutations.ts',
+    caughtBy: 'takeover, killed | ',
+    find: 'if (version & Version.moved) this.#settleOwner(at, version & ~Version.moved);',
+    replace: '',
   },
   {
     name: 'a spare block is taken unjournaled',
@@ -649,8 +720,8 @@ export const mutants: readonly Mutant[] = [
     name: 'a view forgets an owner whose time is over, and may be renewed late',
     file: 'shared/shard-reader.ts',
     caughtBy: 'expiry: an owner renews | the clock moves on, view twice',
-    find: 'this.#owners.isTenant(records[at + Record.owner], records[at + Record.ownerEpoch]);\n      const entry',
-    replace: 'this.#owners.alive(records[at + Record.owner], records[at + Record.ownerEpoch]);\n      const entry',
+    find: 'this.#owners.isTenant(this.ownerOf(at, version), this.ownerEpochOf(at, version));',
+    replace: 'this.#owners.alive(this.ownerOf(at, version), this.ownerEpochOf(at, version));',
   },
   {
     name: 'a renewal does not look whether the registration is its own',

@@ -1,7 +1,9 @@
 import { NameKey } from '../../src/shared/name-key.ts';
 import { Random } from '../support/random.ts';
+import { counterPrograms } from './counter-programs.ts';
 import { expiryPrograms } from './expiry-programs.ts';
 import type { Program } from './explore.ts';
+import { takeoverPrograms } from './takeover-programs.ts';
 import type { Operation } from './world.ts';
 
 /** Names whose probes start at the same slot of the smallest index, under the explorer's hash key. */
@@ -57,6 +59,8 @@ export const programs: readonly Program[] = [
   ...views(),
   ...bells(),
   ...expiryPrograms(a, b),
+  ...takeoverPrograms(a, b),
+  ...counterPrograms(),
   {
     name: 'register | whereis twice: a cached absence ends with the registration',
     threads: [[register(a)], [whereis(a), whereis(a)]],
@@ -540,6 +544,7 @@ export function randomProgram(seed: number): Program {
       { op: 'register', name, config, owned: owns && random.below(2) === 0 },
       { op: random.pick(['register', 'registerOrUpdate']), name, config, ttl: 1 },
       { op: 'registerOrUpdate', name, config },
+      { op: 'takeOver', name, config },
       { op: 'update', name, config },
       { op: 'updateMine', name, config },
       { op: 'updateIf', name, config },

@@ -32,6 +32,7 @@ type Marked = Int32Array & { $region?: number };
 export function $shared(object: unknown): boolean {
   const marked = object as Marked;
   if (marked.$region !== undefined) return marked.$region >= 0;
+  if (object instanceof BigInt64Array) return $shared(lowWords(object));
   if (!(object instanceof Int32Array)) return false;
   if (!(object.buffer instanceof SharedArrayBuffer)) {
     marked.$region = -1;
@@ -46,12 +47,22 @@ export function $shared(object: unknown): boolean {
   return true;
 }
 
+const views = new WeakMap<ArrayBufferLike, Int32Array>();
+
+/** Numbers of 64 bits are known by their low words: in the model they are small. */
+function lowWords({ buffer }: BigInt64Array): Int32Array {
+  const view = views.get(buffer) ?? new Int32Array(buffer);
+  views.set(buffer, view);
+  return view;
+}
+
 /** Names a place in reports: which buffer, which word. */
 export const describePlace = (place: Place): string => `${Math.floor(place / REGION)}:${place % REGION}`;
 
 const none = new Int32Array(0);
 
-export function $place(words: Int32Array, index: number, mode: Access['mode']): Access {
+export function $place(words: Int32Array | BigInt64Array, index: number, mode: Access['mode']): Access {
+  if (words instanceof BigInt64Array) return $place(lowWords(words), index * 2, mode);
   const place = ((words as Marked).$region as number) * REGION + index;
   return { place, mode, words, index, expected: 0, bytes: undefined, byteFrom: 0, byteTo: 0, begins: false };
 }

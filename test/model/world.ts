@@ -1,8 +1,9 @@
 import { encodeConfig } from '../../src/shared/codec.ts';
-import { ControlMap, Header, OwnerRow, OwnerState, Shard } from '../../src/shared/layout.ts';
+import { NOBODY } from '../../src/shared/counter-table.ts';
+import { ControlMap, CounterRow, Header, OwnerRow, OwnerState, Shard } from '../../src/shared/layout.ts';
 import { defaults } from '../../src/shared/limits.ts';
 import { NameKey } from '../../src/shared/name-key.ts';
-import { ANY, versionToken } from '../../src/shared/shard.ts';
+import { ANY, IfHeld, versionToken } from '../../src/shared/shard.ts';
 import { ShardMemory } from '../../src/shared/shard-memory.ts';
 import type { RawEntry } from '../../src/shared/shard-reader.ts';
 import { allocateTable } from '../../src/shared/table.ts';
@@ -14,7 +15,7 @@ import { $isKilled, $place, $run, $shared, $wait, type Access } from './runtime.
 export type Operation =
   /** `owned`: for the owner that the thread opened last, instead of the thread itself. */
   | {
-      readonly op: 'register' | 'registerOrUpdate';
+      readonly op: 'register' | 'registerOrUpdate' | 'takeOver';
       readonly name: string;
       readonly config: string;
       readonly owned?: boolean;
@@ -42,6 +43,11 @@ export type Operation =
   | { readonly op: 'succeed'; readonly thread?: number }
   /** Gives a kind its number, if it has none. */
   | { readonly op: 'intern'; readonly kind: string }
+  /** Finds or makes a counter, the shared one or (`owned`) that of the owner it opened last. */
+  | { readonly op: 'counter'; readonly owned?: boolean; readonly keep?: boolean }
+  /** Adds to the counter that this thread found last. */
+  | { readonly op: 'count'; readonly by: number }
+  | { readonly op: 'sum' | 'sweepCounters' }
   /** What the coordinator does about whoever has ended. */
   | { readonly op: 'settle' }
   /** Other names come and go, in one step of the schedule, until the index has been rebuilt so many times. */
@@ -58,6 +64,9 @@ const ROWS = THREADS_MAX + 1;
 const OWNERS_MAX = 3;
 /** The kind of all names. */
 const KIND = 'k';
+const ifHeld = { register: IfHeld.refuse, registerOrUpdate: IfHeld.update, takeOver: IfHeld.takeOver } as const;
+/** The name of the one counter that programs count in. */
+const COUNTER = 7;
 const outcomes = ['done', 'taken', 'full', 'notFound', 'changed'];
 
 /** A table of one shard, small, with a fixed hash key, and virtual threads attached to it. */
@@ -164,6 +173,8 @@ class Memory {
   made = new Map<string, Made>();
   seen = new Map<string, number>();
   cache = new Map<string, unknown>();
+  /** The counter it found last: where it lies, and the word that says it is that one. */
+  counter = { row: -1, proofAt: 0, proof: 0 };
   /** It keeps a view of all names. */
   viewed = false;
 
@@ -199,7 +210,8 @@ export class Actor {
     this.memory = new source.ShardMemory(control, map.shard(0), buffers.shards[0]);
     this.shard = new source.Shard(this.memory, this.owners);
     this.reader = new source.ShardReader(this.memory, this.owners);
-    this.guards = [this.ownerTable, this.shard];
+    this.counters = new source.CounterTable(control, map, this.owners);
+    this.guards = [this.ownerTable, this.shard, this.counters];
     finish(this.#attach());
     this.firstEpoch = this.own.epoch;
     this.key = new ModelKey(control[Header.hashKey], control[Header.hashKey + 1], world.sameHash);
@@ -249,6 +261,7 @@ export class Actor {
     switch (operation.op) {
       case 'register':
       case 'registerOrUpdate':
+      case 'takeOver':
         return yield* this.#register(operation);
       case 'update':
         return outcomes[yield* shard.update(key, ANY, encodeConfig(operation.config))];
@@ -298,6 +311,15 @@ export class Actor {
       case 'sweep':
         yield* this.#sweep();
         return 'done';
+      case 'counter':
+        return yield* this.#findCounter(operation.owned === true, operation.keep === true);
+      case 'count':
+        return yield* this.#count(operation.by);
+      case 'sum':
+        return `${yield* this.counters.sum(COUNTER)}`;
+      case 'sweepCounters':
+        yield* this.counters.sweep();
+        return 'done';
       case 'intern':
         return `kind ${yield* this.table.kinds.intern(operation.kind)}`;
       case 'openOwner':
@@ -322,12 +344,11 @@ export class Actor {
     }
   }
 
-  *#register({ op, name, config, owned, ttl }: Operation & { op: 'register' | 'registerOrUpdate' }): Steps<Result> {
+  *#register({ op, name, config, owned, ttl }: Operation & { op: keyof typeof ifHeld }): Steps<Result> {
     const { own, shard } = this;
     const owner = owned ? own.owner : own.slot;
     const epoch = owned ? own.ownerEpoch : own.epoch;
-    const update = op === 'registerOrUpdate';
-    const outcome = outcomes[yield* shard.register(this.key, owner, epoch, encodeConfig(config), update, ttl)];
+    const outcome = outcomes[yield* shard.register(this.key, owner, epoch, encodeConfig(config), ifHeld[op], ttl)];
     if (outcome === 'done') own.made.set(name, { record: shard.record, born: shard.born });
     return outcome;
   }
@@ -374,6 +395,31 @@ export class Actor {
         }
       }
     }
+  }
+
+  /** As `Counters.get` does it. */
+  *#findCounter(owned: boolean, keep: boolean): Steps<Result> {
+    const { own, counters, owners } = this;
+    const [owner, epoch] = owned ? [own.owner, own.ownerEpoch] : [NOBODY, 0];
+    const row: number = yield* counters.claim(COUNTER, owner, epoch, keep);
+    if (row === -1) return 'full';
+    const proofAt = owned ? owners.epochAt(owner) : row + CounterRow.epoch;
+    if (!owned) yield $place(this.world.control, proofAt, 'r');
+    own.counter = { row, proofAt, proof: owned ? epoch : this.world.control[proofAt] };
+    return 'done';
+  }
+
+  /** As `Counter.increment` does it. */
+  *#count(by: number): Steps<Result> {
+    const { row, proofAt, proof } = this.own.counter;
+    const { control } = this.world;
+    yield $place(control, proofAt, 'r');
+    if (control[proofAt] !== proof) return 'notFound';
+    const values = new BigInt64Array(control.buffer);
+    const at = (row + CounterRow.value) >> 1;
+    yield $place(values, at, 'u');
+    Atomics.add(values, at, BigInt(by));
+    return 'done';
   }
 
   /** As `Owner.close` does it. */
@@ -423,6 +469,7 @@ export class Actor {
     yield* ownerTable.freeBrokenClaims();
     const dead: [number, number][] = yield* ownerTable.dead();
     yield* this.#sweep();
+    yield* this.counters.sweep();
     for (const [slot, epoch] of dead) yield* ownerTable.reclaim(slot, epoch);
     return ['ended', ...ended].join(' ');
   }
@@ -437,7 +484,7 @@ export class Actor {
     const end = control[at + Shard.resizes] + rebuilds;
     for (let n = 0; control[at + Shard.resizes] < end; n++) {
       this.key.encode(1, `churn${n}`);
-      yield* this.shard.register(this.key, this.own.slot, this.own.epoch, undefined, false);
+      yield* this.shard.register(this.key, this.own.slot, this.own.epoch, undefined, IfHeld.refuse);
       yield* this.shard.unregister(this.key);
     }
     this.atomic = false;

@@ -1,4 +1,4 @@
-// @timeout 300
+// @timeout 600
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import type { RegistryOptions } from '../../src/engine/index.ts';

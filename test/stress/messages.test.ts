@@ -144,6 +144,94 @@ test('calls of servers that are ended are each settled once', async () => {
   assert.ok(dead >= 20 * 34 && replied > 0);
 });
 
+test('owners close themselves in their handlers, and some of their threads are ended: no reply is lost, no caller waits', async () => {
+  await using registry = await Registry.open();
+  await using other = await Thread.start(registry.handle);
+  let replied = 0;
+  for (let round = 0; round < 20; round++) {
+    await using server = await Thread.start(registry.handle);
+    await server.run(({ registry }) => {
+      for (let n = 0; n < 50; n++) {
+        const owner = registry.owner();
+        const handler = async (what: unknown) => {
+          if (what === 'wait') return new Promise(() => {});
+          if (n % 2) await new Promise(setImmediate);
+          owner.close();
+          for (let jobs = 0; jobs < n; jobs++) await undefined;
+          return n;
+        };
+        registry.messages.serve(handler, { owner });
+        registry.register('session', String(n), { owner });
+      }
+    });
+    // Of each session one asks it to end, and both wait.
+    const ask = (what: string, { messages }: Registry) =>
+      Array.from({ length: 50 }, (_, n) =>
+        messages.call('session', String(n), what).then(
+          (reply) => reply === n && 'replied',
+          ({ code }) => code as string,
+        ),
+      );
+    const there = other.run(async ({ registry }, source) => {
+      const waits = new Function(`return ${source}`)()('wait', registry);
+      return await Promise.all(waits);
+    }, String(ask));
+    const waiting = ask('wait', registry);
+    const ending = ask('end', registry);
+    const killed = round % 2 === 1;
+    if (killed) {
+      await ending[0];
+      await server.end();
+    }
+    const allowed = killed ? ['OWNER_DEAD', 'NOT_FOUND'] : ['OWNER_DEAD'];
+    const late = ['NOT_FOUND', 'NOT_RECEIVING']; // who came when it had closed
+    for (const code of await Promise.all(waiting)) assert.ok(allowed.includes(code as string), `${code}`);
+    for (const code of (await there) as string[]) assert.ok([...allowed, ...late].includes(code), `${code}`);
+    for (const code of await Promise.all(ending)) {
+      if (code === 'replied') replied++;
+      else assert.ok(killed && allowed.includes(code as string), `${code}`);
+    }
+  }
+  assert.ok(replied >= 10 * 50);
+});
+
+test('owners whose closing is cut off by time-outs leave no caller waiting', async () => {
+  await using registry = await Registry.open();
+  await using caller = await Thread.start(registry.handle);
+  const script = new Script('for (; n < owners.length; n++) owners[n].close();');
+  let cuts = 0;
+  for (let round = 0; round < 20 || (cuts === 0 && round < 1_000); round++) {
+    let asked = 0;
+    const owners = Array.from({ length: 500 }, () => registry.owner());
+    for (const owner of owners) {
+      const handler = () => {
+        asked++;
+        return new Promise(() => {});
+      };
+      registry.messages.serve(handler, { owner });
+    }
+    const outcomes = caller.run(
+      ({ registry }, owners) =>
+        Promise.all(
+          owners.map((owner) => registry.messages.callTo(owner, 1).catch((error: { code: string }) => error.code)),
+        ),
+      owners.map(({ slot, epoch }) => ({ slot, epoch })),
+    );
+    await until('all are asked', () => asked === owners.length);
+    const context = createContext({ owners, n: 0 });
+    while (context.n < owners.length) {
+      try {
+        script.runInContext(context, { timeout: 1 });
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
+        cuts++;
+      }
+    }
+    assert.equal(new Set(await outcomes), new Set(['OWNER_DEAD']));
+  }
+  assert.ok(cuts > 0);
+});
+
 test('the ends of threads are told once to each monitor, in every thread', async () => {
   await using registry = await Registry.open();
   const watchers = await Promise.all([0, 1].map(() => Thread.start(registry.handle)));

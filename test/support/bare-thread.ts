@@ -4,7 +4,7 @@ import { defaults } from '../../src/shared/limits.ts';
 import { NameKey } from '../../src/shared/name-key.ts';
 import { OwnerTable } from '../../src/shared/owner-table.ts';
 import { Owners } from '../../src/shared/owners.ts';
-import { Shard } from '../../src/shared/shard.ts';
+import { IfHeld, Shard } from '../../src/shared/shard.ts';
 import { ShardMemory } from '../../src/shared/shard-memory.ts';
 import { ShardReader } from '../../src/shared/shard-reader.ts';
 import { allocateTable, type TableBuffers, type TableOptions } from '../../src/shared/table.ts';
@@ -61,9 +61,15 @@ export class BareThread {
   }
 
   /** Registers for this thread, or for an owner of it. */
-  register(name: string, config?: JsonValue, owner: number = this.slot, epoch: number = this.epoch, update = false) {
+  register(
+    name: string,
+    config?: JsonValue,
+    owner: number = this.slot,
+    epoch: number = this.epoch,
+    ifHeld: IfHeld = IfHeld.refuse,
+  ) {
     const encoded = config === undefined ? undefined : encodeConfig(config);
-    return this.shard.register(this.key(name), owner, epoch, encoded, update);
+    return this.shard.register(this.key(name), owner, epoch, encoded, ifHeld);
   }
 
   update(name: string, config?: JsonValue) {

@@ -148,6 +148,7 @@ function auditRecords(memory: ShardMemory): Set<number> {
   for (let id = 1; id < used; id++) {
     const record = memory.recordAt(id);
     if (memory.records[record + Record.version] & Version.live) live.add(id);
+    assert.is(memory.records[record + Record.version] & Version.moved, 0, `the owner of record ${id} stands in it`);
   }
   const free = new Set<number>();
   for (let id = control[at + Shard.recordFree]; id !== 0; id = memory.records[memory.recordAt(id) + Record.born]) {

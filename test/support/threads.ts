@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { type Transferable, Worker } from 'node:worker_threads';
 import type { Registry, RegistryHandle } from '../../src/engine/index.ts';
 
 /** What a task finds in its thread. */
@@ -57,16 +57,24 @@ export class Thread implements AsyncDisposable {
   }
 
   /** Runs one function and waits for what it returns. One at a time. */
-  async run<Argument, Result>(task: Task<Argument, Result>, argument?: Argument): Promise<Result> {
-    this.send(task, argument);
+  async run<Argument, Result>(
+    task: Task<Argument, Result>,
+    argument?: Argument,
+    transferList: readonly Transferable[] = [],
+  ): Promise<Result> {
+    this.send(task, argument, transferList);
     return (await this.#answered.promise) as Result;
   }
 
   /** The same without waiting: for what never ends. */
-  send<Argument, Result>(task: Task<Argument, Result>, argument?: Argument): void {
+  send<Argument, Result>(
+    task: Task<Argument, Result>,
+    argument?: Argument,
+    transferList: readonly Transferable[] = [],
+  ): void {
     this.#answered = Promise.withResolvers();
     this.#answered.promise.catch(() => {});
-    this.worker.postMessage({ source: String(task), argument });
+    this.worker.postMessage({ source: String(task), argument }, transferList);
   }
 
   async end(): Promise<void> {

@@ -135,6 +135,49 @@ test('two threads may bind the same transport: the last one counts', async () =>
   assert.is(bound('t1'), undefined);
 });
 
+test('a transport that two threads bind all the time is bound at each moment', async () => {
+  setUp();
+  registry.bindings.bind('t1', 's1');
+  const control = new Int32Array(new SharedArrayBuffer(4)); // 1: the reader has seen enough
+  await using threads = new AsyncDisposableStack();
+  const start = async () => threads.use(await Thread.start(registry.handle));
+  const [reader, ...binders] = await Promise.all([start(), start(), start()]);
+  const bound = ['s1', 's2'].map((server, n) =>
+    binders[n].run(
+      ({ registry }, { server, control }) => {
+        while (Atomics.load(control, 0) === 0) registry.bindings.bind('t1', server);
+      },
+      { server, control },
+    ),
+  );
+  const seen = await reader.run(({ registry }, control) => {
+    const seen: Record<string, number> = { s1: 0, s2: 0, undefined: 0, changes: 0 };
+    for (let before = ''; seen.changes < 100; ) {
+      const server = `${registry.bindings.serverOf('t1')}`;
+      if (server !== before) seen.changes++;
+      seen[server]++;
+      before = server;
+    }
+    Atomics.store(control, 0, 1);
+    return seen;
+  }, control);
+  await Promise.all(bound);
+  assert.ok(seen.s1 > 0 && seen.s2 > 0);
+  assert.is(seen.undefined, 0, JSON.stringify(seen));
+});
+
+test('a binding that another thread has taken over does not end with its first owner', async () => {
+  setUp();
+  const first = registry.owner();
+  registry.bindings.bind('t1', 's1', { owner: first });
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry }) => registry.bindings.bind('t1', 's2'));
+  first.close();
+  assert.equal([bound('t1'), transports('s2')], ['s2', ['t1']]);
+  await thread.end();
+  assert.equal([bound('t1'), transports('s2')], [undefined, []]);
+});
+
 test('what cannot be bound is refused', async () => {
   const { bindings } = registry;
   throwsCode(() => bindings.bind('t1', 's1'), 'NOT_FOUND');

@@ -217,6 +217,139 @@ test('a reply that was sent before its owner ended arrives', async () => {
   }
 });
 
+test('a handler that closes its own owner replies: its callers get what is there in that turn, the others are told', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  const ways = ['at once', 'later', 'throws', 'rejects', 'while others wait'];
+  const owners = await thread.run(({ registry, kept }, ways) => {
+    kept.aborted = 0;
+    return Array.from({ length: 200 }, (_, n) => {
+      const owner = registry.owner();
+      const end = (): string => {
+        owner.close();
+        return 'last words';
+      };
+      const handlers: Record<string, () => unknown> = {
+        'at once': end,
+        later: async () => {
+          for (let turn = 0; turn < 20; turn++) await undefined;
+          const words = end();
+          for (let more = 0; more < 20; more++) await undefined;
+          return words;
+        },
+        throws: () => {
+          throw new Error(end());
+        },
+        rejects: () => new Promise((_, reject) => setImmediate(() => reject(new Error(end())))),
+        'while others wait': () => new Promise((resolve) => setImmediate(() => resolve(end()))),
+      };
+      registry.messages.serve(
+        (what, { signal }) => {
+          if (what !== 'wait') return handlers[ways[n % ways.length]]();
+          return new Promise(() => signal.addEventListener('abort', () => kept.aborted++));
+        },
+        { owner },
+      );
+      return { slot: owner.slot, epoch: owner.epoch };
+    });
+  }, ways);
+  for (const [n, owner] of owners.entries()) {
+    const way = ways[n % ways.length];
+    const waits = failure(registry.messages.callTo(owner, 'wait'));
+    const reply = registry.messages.callTo(owner, 'end').catch((error: Error) => error.message);
+    assert.is(await reply, 'last words', way);
+    assert.is((await waits).code, 'OWNER_DEAD');
+  }
+  assert.is(await thread.run(({ kept }) => kept.aborted), owners.length, 'the handlers of the others hear of it');
+});
+
+test('a call that is on its way when its owner is closed is told that, and so is one whose handler closes the registry', async () => {
+  await using registry = await Registry.open();
+  const owner = registry.owner();
+  registry.messages.serve(() => 'reply', { owner }).unref();
+  const waiting = failure(registry.messages.callTo(owner, 1));
+  owner.close();
+  const error = await waiting;
+  assert.equal(
+    [error.code, error.message],
+    ['OWNER_DEAD', `owner ${owner.slot}, epoch ${owner.epoch}: it ended before it replied`],
+  );
+  for (let n = 0; n < 5; n++) {
+    const other = Registry.attach(registry.handle);
+    const closing = () => {
+      void other.close();
+      return 'too late';
+    };
+    other.messages.serve(closing);
+    other.register('server', `x ${n}`);
+    assert.is((await failure(registry.messages.call('server', `x ${n}`, 1))).code, 'OWNER_DEAD');
+  }
+});
+
+test('a call to an owner whose time is over does not wait for its thread', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  const owner = await thread.run(({ registry, kept }) => {
+    kept.owner = registry.owner({ ttlMs: 3_600_000 });
+    registry.messages.serve(() => new Promise(() => {}), { owner: kept.owner });
+    return { slot: kept.owner.slot, epoch: kept.owner.epoch };
+  });
+  const waiting = failure(registry.messages.callTo(owner, 1));
+  const words = new Int32Array(new SharedArrayBuffer(4));
+  const done = thread.run(({ kept }, words) => {
+    kept.owner.renew(50);
+    Atomics.wait(words, 0, 0);
+  }, words);
+  assert.is((await waiting).code, 'OWNER_DEAD');
+  Atomics.store(words, 0, 1);
+  Atomics.notify(words, 0);
+  await done;
+});
+
+test('very many calls that are given up at once, while the lane is full, are heard of by each handler', async () => {
+  await using registry = await Registry.open({ messageBytesMax: 1_000 });
+  let asked = 0;
+  let aborted = 0;
+  const handler = (_: unknown, { signal }: { signal: AbortSignal }) => {
+    asked++;
+    return new Promise(() => signal.addEventListener('abort', () => aborted++));
+  };
+  registry.messages.serve(handler).unref();
+  registry.register('server', 'x');
+  const abort = new AbortController();
+  const calls: Promise<Error>[] = [];
+  for (let n = 0; n < 2_000; n++) {
+    calls.push(failure(registry.messages.call('server', 'x', n, { signal: abort.signal })));
+    if (n % 20 === 0) await until('there is room', () => asked === calls.length);
+  }
+  await until('all are asked', () => asked === calls.length);
+  abort.abort(new Error('enough'));
+  assert.is(
+    await failure(registry.messages.call('server', 'x', 'behind them')).then(({ code }) => code),
+    'MAILBOX_FULL',
+  );
+  for (const call of calls) assert.is((await call).message, 'enough');
+  await until('all hear of it', () => aborted === calls.length);
+});
+
+test('a handler of one who takes calls no more hears that its caller gives up', async () => {
+  await using registry = await Registry.open();
+  let aborted = 0;
+  let asked = 0;
+  const receiver = registry.messages.serve((_, { signal }) => {
+    asked++;
+    return new Promise(() => signal.addEventListener('abort', () => aborted++));
+  });
+  registry.register('server', 'x');
+  const abort = new AbortController();
+  const call = failure(registry.messages.call('server', 'x', 1, { signal: abort.signal }));
+  await until('it is asked', () => asked === 1);
+  receiver.close();
+  abort.abort(new Error('enough'));
+  assert.is((await call).message, 'enough');
+  await until('it hears of it', () => aborted === 1);
+});
+
 test('a handler hears of the end of its caller', async () => {
   await using registry = await Registry.open();
   let aborted = 0;

@@ -26,6 +26,13 @@ function everyCall(registry: Registry): Record<string, () => unknown> {
     count: () => registry.count(),
     'count of a kind': () => registry.count('server'),
     owner: () => registry.owner(),
+    counter: () => registry.counter('calls'),
+    'counters.sum': () => registry.counters.sum('calls'),
+    'properties.set': () => registry.properties.set('key', 1),
+    'properties.get': () => registry.properties.get('key'),
+    'properties.of': () => registry.properties.of({ threadId: 0, slot: 1, epoch: 1 }).entries(),
+    'admission.force': () => registry.admission.force('open'),
+    'admission.auto': () => registry.admission.auto(),
   };
 }
 

@@ -4,9 +4,10 @@ import type { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry, type RegistryHandle } from '../../src/engine/index.ts';
-import { Header } from '../../src/shared/layout.ts';
+import { Header, OwnerState } from '../../src/shared/layout.ts';
 import { limits } from '../../src/shared/limits.ts';
-import { coordinatorAddress } from '../../src/workers/coordinator-wire.ts';
+import { Table } from '../../src/shared/table.ts';
+import { coordinatorAddress, FrameType, frame, frameReader } from '../../src/workers/coordinator-wire.ts';
 import { Thread } from '../support/threads.ts';
 import { until, untilBlocked } from '../support/waiting.ts';
 
@@ -63,6 +64,32 @@ test('the close waits for the present coordinator, also when another thread star
   assert.not.ok(await listens(registry.handle));
   assert.is(startsOf(registry.handle), 2);
   await thread.run(({ registry }) => registry.close());
+});
+
+test('a hello that comes late, of the tenancy before, does not take the place of its successor', async () => {
+  await using registry = await Registry.open({ shards: 1 });
+  const table = new Table(registry.handle);
+  const heard = (epoch: number) => {
+    const frames: number[] = [];
+    const read = frameReader(registry.handle);
+    const socket = connect(coordinatorAddress(registry.handle));
+    socket.write(frame(registry.handle, FrameType.hello, table.slot, epoch));
+    socket.on('data', (chunk) => frames.push(...(read(chunk) ?? []).map(({ type }) => type)));
+    return { frames, [Symbol.dispose]: () => void socket.destroy() };
+  };
+  using present = heard(table.epoch);
+  await until('it is welcome', () => present.frames.length === 1);
+  using late = heard(table.epoch - OwnerState.step);
+  await until('so is the other', () => late.frames.length === 1);
+  table.shards[0].enter();
+  try {
+    table.requestLocks();
+    await until('the present one is asked', () => present.frames.includes(FrameType.recover));
+    assert.equal(late.frames, [FrameType.welcome]);
+  } finally {
+    table.shards[0].leave();
+    table.detach();
+  }
 });
 
 test.run();

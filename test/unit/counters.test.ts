@@ -83,6 +83,17 @@ test("an owner's count is gone with it, or kept, as asked; also when its thread 
   assert.is(registry.counters.sum('kept'), 2_997, 'counted once, also after the sweep');
 });
 
+test('a counter that was asked for with keep is kept, whoever asks for it without', async () => {
+  await using registry = await Registry.open();
+  const owner = registry.owner();
+  registry.counter('calls', { owner }).increment(1);
+  registry.counter('calls', { owner, keep: true }).increment(20);
+  registry.counter('calls', { owner, keep: false }).increment(300);
+  assert.is(registry.counter('calls').read(), 0, 'it is the owner’s until then');
+  owner.close();
+  assert.is(registry.counters.sum('calls'), 321);
+});
+
 test('COUNTERS_FULL, until owners end', async () => {
   await using registry = await Registry.open();
   const owners = Array.from({ length: 64 }, () => registry.owner());
@@ -106,6 +117,7 @@ test('who is about to count for an owner whose time is over does not count for a
   const counter = registry.counter('calls', { owner, keep: true });
   counter.increment(5);
   const add = Atomics.add;
+  let swept: Promise<void> | undefined;
   // Between its look at the owner and its addition another thread ends the owner, sweeps, and makes a counter.
   (Atomics as { add: unknown }).add = (words: Int32Array, at: number, by: number) => {
     if (typeof by !== 'bigint') return add(words, at, by);
@@ -113,7 +125,7 @@ test('who is about to count for an owner whose time is over does not count for a
     owner.renew(1);
     while (owner.alive);
     const done = new Int32Array(new SharedArrayBuffer(4));
-    void thread.run(
+    swept = thread.run(
       async ({ registry, kept }, { done, source }) => {
         const { Table } = (await import(source)) as typeof import('../../src/shared/table.ts');
         const table = new Table(registry.handle);
@@ -133,6 +145,7 @@ test('who is about to count for an owner whose time is over does not count for a
   } finally {
     Atomics.add = add;
   }
+  await swept;
   assert.is(registry.counters.sum('others'), 0, 'nobody has counted there');
   assert.is(registry.counters.sum('calls'), 75, 'what was counted is kept');
   // Its own thread frees the row when it makes the next such counter.
@@ -197,12 +210,14 @@ test('names and options that cannot be are refused; a closed registry counts not
     );
   }
   registry.counter('名'.repeat(70)).increment();
-  for (const options of [{ keep: true }, { owner: {} }, { keep: 1 }] as object[]) {
+  for (const options of [{ keep: true }, { owner: {} }, { keep: 1 }, { kept: true }, null, 'x'] as object[]) {
     assert.is(
       codeOf(() => registry.counter('x', options)),
       'INVALID_OPTION',
+      JSON.stringify(options),
     );
   }
+  assert.throws(() => registry.counter('x', { keep: true }), /leave keep out, or say whose it is with owner/);
   const counter = registry.counter('x');
   await registry.close();
   for (const call of [

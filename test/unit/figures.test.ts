@@ -59,7 +59,24 @@ test('what is dead is not counted, swept or not', async () => {
   registry.groups.join('sessions', { owner });
   owner.close();
   const { names, kinds, groups, owners, threads } = registry.insight.figures();
-  assert.is(names + kinds.length + groups.count + groups.members + owners + threads[0].names + threads[0].owners, 0);
+  assert.equal(kinds, [{ kind: 'session', names: 0 }], 'a kind is for good');
+  assert.is(names + groups.count + groups.members + owners + threads[0].names + threads[0].owners, 0);
+});
+
+test('bindings are counted that stand, however they were made', async () => {
+  await using registry = await Registry.open({ shards: 2 });
+  const { bindings, insight } = registry;
+  assert.is(insight.figures().bindings, 0);
+  for (const id of ['s1', 's2']) registry.register('server', id);
+  for (const id of ['t1', 't2']) registry.register('transport', id);
+  registry.register('transport', 't3', { config: { server_id: 's2' } });
+  bindings.bind('t1', 's1');
+  bindings.bind('t2', 's2');
+  assert.is(insight.figures().bindings, 3);
+  registry.unregister('server', 's1');
+  assert.is(insight.figures().bindings, 2, 'its record is still there');
+  bindings.unbind('t3');
+  assert.is(insight.figures().bindings, 1, 'that is a record, too');
 });
 
 test('only the largest groups are told by name', async () => {

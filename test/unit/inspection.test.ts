@@ -250,4 +250,15 @@ test('options that cannot be meant are refused', async () => {
   for (const options of wrongToo) assert.is((await refusalOf(Inspector.connect(options))).code, 'INVALID_OPTION');
 });
 
+test('many servers in one process listen to its end once, and leave no listener', async () => {
+  const before = process.listenerCount('exit');
+  const registries = await Promise.all(Array.from({ length: 3 }, () => Registry.open({ shards: 1 })));
+  for (const [n, { insight }] of registries.entries()) await insight.serve({ path: socketPath(`many ${n}`) });
+  assert.is(process.listenerCount('exit'), before + 1);
+  await registries[0].close();
+  assert.is(process.listenerCount('exit'), before + 1);
+  for (const registry of registries) await registry.close();
+  assert.is(process.listenerCount('exit'), before);
+});
+
 test.run();

@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Shard } from '../../src/shared/layout.ts';
+import { IfHeld } from '../../src/shared/shard.ts';
 import { BareThread, bareTable } from '../support/bare-thread.ts';
 import { Crasher, dies } from '../support/crash.ts';
 import { withWatchedAtomics } from '../support/watched-words.ts';
@@ -91,6 +92,20 @@ const changes: Change[] = [
       deadOwner(other, 'y', 'dead');
     },
     steps: [(o) => o.register('x', 'mine'), (o) => o.shard.sweepAll(), (o) => o.register('y', 'mine')],
+  },
+  {
+    name: 'takeover, there and back',
+    reads: ['x', 'y'],
+    prepare: (other) => {
+      other.ownerTable.claimOwner(other.slot, other.epoch);
+      for (const name of ['x', 'y']) other.register(name, 'mine');
+    },
+    steps: [
+      (o) => o.register('x', 'taken', 4, o.owners.epoch(4), IfHeld.takeOver),
+      (o) => o.register('y', 'taken', 4, o.owners.epoch(4), IfHeld.takeOver),
+      (o) => o.register('x', 'back', o.slot, o.epoch, IfHeld.takeOver),
+      (o) => o.owners.kill(4, o.owners.epoch(4)),
+    ],
   },
   {
     name: 'death of an owner, whose row another gets',

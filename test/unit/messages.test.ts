@@ -1,11 +1,12 @@
 import { deepStrictEqual } from 'node:assert/strict';
-import { Worker } from 'node:worker_threads';
+import { getEventListeners } from 'node:events';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Address, Registry, RegistryError } from '../../src/engine/index.ts';
+import { type Address, balance, Registry, RegistryError } from '../../src/engine/index.ts';
 import { limits } from '../../src/shared/limits.ts';
 import { codeOf } from '../support/errors.ts';
-import { Thread } from '../support/threads.ts';
+import { type Remote, Thread } from '../support/threads.ts';
 import { until } from '../support/waiting.ts';
 
 /* Messages within one process: what is delivered, in which order, and who is told when it cannot be. */
@@ -102,13 +103,42 @@ test('what cannot be cloned is refused, and sends nothing', async () => {
   }
   port1.close();
   const options = { transferList: [] } as object;
-  assert.is(
-    codeOf(() => registry.messages.route('server', 'x', 1, options)),
-    'INVALID_OPTION',
+  assert.throws(
+    () => registry.messages.route('server', 'x', 1, options),
+    ({ code, message }: RegistryError) => code === 'INVALID_OPTION' && message.includes('MessagePort'),
   );
   registry.messages.route('server', 'x', 'last');
   await until('the last arrives', () => received.length > 0);
   assert.equal(received, ['last']);
+});
+
+test('what was posted to a port before a message was sent is there when that is handled', async () => {
+  await using registry = await Registry.open();
+  await using thread = await Thread.start(registry.handle);
+  const { port1, port2 } = new MessageChannel();
+  const take = ({ registry, kept }: Remote, films: MessagePort) => {
+    const { receiveMessageOnPort } = process.getBuiltinModule('worker_threads');
+    kept.received = [];
+    registry.messages.receive((message) => {
+      const value = message === 'film' ? receiveMessageOnPort(films)!.message.byteLength : message;
+      kept.received.push(value);
+    });
+    registry.register('server', 'projector');
+  };
+  await thread.run(take, port2, [port2]);
+  for (let n = 1; n <= 100; n++) {
+    const film = new Uint8Array(n * 10_000);
+    port1.postMessage(film, [film.buffer]);
+    assert.is(film.byteLength, 0);
+    registry.messages.route('server', 'projector', 'film');
+    registry.messages.route('server', 'projector', `after ${n}`);
+  }
+  const received = await thread.run(async ({ kept }) => {
+    while (kept.received.length < 200) await new Promise(setImmediate);
+    return kept.received as unknown[];
+  });
+  assert.equal(received, Array.from({ length: 100 }, (_, n) => [(n + 1) * 10_000, `after ${n + 1}`]).flat());
+  port1.close();
 });
 
 /** The smallest. (Node's types know no `WebAssembly`.) */
@@ -229,6 +259,53 @@ test('names and owners that are not there are told at once', async () => {
   }
 });
 
+test('who only serves gets no messages, who only receives no calls, and senders are told which', async () => {
+  await using registry = await Registry.open();
+  const { messages } = registry;
+  const received: unknown[] = [];
+  for (const [id, role] of [
+    ['serves', 'serve'],
+    ['receives', 'receive'],
+  ] as const) {
+    const owner = registry.owner();
+    messages[role]((message: unknown) => received.push(message), { owner }).unref();
+    registry.register('server', id, { owner });
+  }
+  assert.throws(
+    () => messages.route('server', 'serves', 'lost'),
+    ({ code, message }: RegistryError) => code === 'NOT_RECEIVING' && message.endsWith('call receive first'),
+  );
+  assert.is(await rejection(messages.routeAsync('server', 'serves', 'lost')), 'NOT_RECEIVING');
+  await messages.call('server', 'receives', 'lost').then(
+    () => assert.unreachable(),
+    ({ code, message }) => assert.equal([code, message.endsWith('call serve first')], ['NOT_RECEIVING', true]),
+  );
+  assert.is(messages.broadcast('server', 'to all'), 1);
+  messages.route('server', balance(['serves', 'receives']), 'passes over');
+  await messages.call('server', 'serves', 'asked');
+  await until('all arrive', () => received.length === 3);
+  assert.equal(received.toSorted(), ['asked', 'passes over', 'to all']);
+});
+
+test('who waits for room is told when the owner stops receiving meanwhile', async () => {
+  await using registry = await Registry.open({ messageBytesMax: 1_000 });
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry, kept }) => {
+    kept.receiver = registry.messages.receive(() => kept.receiver.close());
+    registry.messages.serve(() => {});
+    registry.register('server', 'x');
+  });
+  const unblock = await block(thread);
+  const outcomes = Array.from({ length: 5 }, () =>
+    registry.messages.routeAsync('server', 'x', 'x'.repeat(1_000)).then(
+      () => 'sent',
+      ({ code }) => code,
+    ),
+  );
+  await unblock();
+  assert.is((await Promise.all(outcomes)).at(-1), 'NOT_RECEIVING');
+});
+
 test('the next tenant of a slot gets none of the mail of the one before', async () => {
   await using registry = await Registry.open({ ownersMax: 1 });
   const received: string[] = [];
@@ -259,7 +336,10 @@ test('one owner has one handler of a kind, and may have another once that is clo
   first.close();
   first.close();
   assert.is(await registry.messages.call('server', 'x', 1), 'reply');
-  registry.messages.route('server', 'x', 'for nobody');
+  assert.is(
+    codeOf(() => registry.messages.route('server', 'x', 'for nobody')),
+    'NOT_RECEIVING',
+  );
   assert.is(await registry.messages.call('server', 'x', 1), 'reply');
   const stop = new AbortController();
   registry.messages.receive((message) => received.push(`second ${message}`), { signal: stop.signal });
@@ -542,6 +622,93 @@ test('the handlers of an owner whose time is over keep no thread alive', async (
   await until('both end', () => ended.size === 2);
 });
 
+test('one signal that ends very many has one listener', async () => {
+  await using registry = await Registry.open({ messageBytesMax: 1_000 });
+  const { messages } = registry;
+  registry.register('server', 'x');
+  const { signal, abort } = abortable();
+  messages.receive(() => {}, { signal });
+  messages.serve(() => new Promise(() => {}), { signal });
+  const own = registry.whereis('server', 'x')!.owner;
+  const monitors = Array.from({ length: 10 }, () => registry.monitor(own, { signal }));
+  const waiting: Promise<string>[] = [];
+  const reason = (promise: Promise<unknown>) =>
+    promise.then(
+      () => 'done',
+      (error) => error.message,
+    );
+  for (let n = 0; n < 10; n++) waiting.push(reason(messages.call('server', 'x', n, { signal })));
+  for (let n = 0; n < 20; n++) waiting.push(reason(messages.routeAsync('server', 'x', 'x'.repeat(1_000), { signal })));
+  assert.is(getEventListeners(signal, 'abort').length, 1);
+  const early = registry.monitor(own, { signal });
+  early.close();
+  assert.is(getEventListeners(signal, 'abort').length, 1);
+  abort();
+  const outcomes = await Promise.all(waiting);
+  assert.equal(outcomes.slice(0, 10), Array(10).fill('enough'));
+  assert.is(outcomes.at(-1), 'enough');
+  assert.is(getEventListeners(signal, 'abort').length, 0);
+  assert.is(
+    codeOf(() => messages.routeTo(own, 1)),
+    'NOT_RECEIVING',
+  );
+  for (const monitor of monitors) monitor.close();
+  const other = abortable();
+  registry.monitor(own, { signal: other.signal }).close();
+  assert.is(getEventListeners(other.signal, 'abort').length, 0, 'nothing to do');
+});
+
+function abortable(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort(new Error('enough')) };
+}
+
+/** Attaches, sends, closes. */
+function visit(registry: Registry): void {
+  const visitor = Registry.attach(registry.handle);
+  try {
+    visitor.messages.route('server', 'x', 'visit');
+  } finally {
+    void visitor.close();
+  }
+}
+
+test('the lane of a sender that has ended is free once what it sent is read, also while others flood', async () => {
+  await using registry = await Registry.open({ messageBytesMax: limits.messageBytesMax });
+  let visits = 0;
+  const receiver = registry.messages.receive((message) => {
+    if (message === 'visit') visits++;
+    else registry.messages.route('server', 'x', message); // without end
+  });
+  registry.register('server', 'x');
+  registry.messages.route('server', 'x', 'flood');
+  const lanesMax = Math.floor(limits.lanesBytesMax / (2 * limits.messageBytesMax)); // more than there are
+  for (let n = 1; n <= lanesMax; n++) {
+    visit(registry);
+    await until('it is read', () => visits === n);
+  }
+  receiver.close();
+});
+
+test('lanes of senders that have ended wait for their receiver, and the error says so', async () => {
+  await using registry = await Registry.open({ messageBytesMax: limits.messageBytesMax });
+  let visits = 0;
+  registry.messages.receive(() => visits++).unref();
+  registry.register('server', 'x');
+  let sent = 0;
+  const visitAll = () => {
+    for (;;) {
+      visit(registry);
+      sent++;
+    }
+  };
+  assert.throws(visitAll, ({ code, message }: RegistryError) => code === 'LANES_FULL' && message.includes('a turn'));
+  assert.ok(sent > 100);
+  await until('all are read', () => visits === sent);
+  visit(registry);
+  await until('there is room', () => visits === sent + 1);
+});
+
 test('a closed registry refuses, and delivers no more', async () => {
   const registry = await Registry.open();
   const received: unknown[] = [];
@@ -563,6 +730,10 @@ test('a closed registry refuses, and delivers no more', async () => {
     'CLOSED',
   );
   assert.is(await rejection(registry.messages.call('server', 'x', 1)), 'CLOSED');
+  assert.is(
+    codeOf(() => registry.messages.broadcast([], 1)),
+    'CLOSED',
+  );
   assert.equal(received, []);
 });
 
@@ -579,6 +750,8 @@ test('nonsense is refused by name', async () => {
     () => messages.serve('handler' as never),
     () => messages.serve(() => {}, { signal: 1 } as never),
     () => messages.serve(() => {}, { owner: {} } as never),
+    () => messages.serve(() => {}, { owners: [] } as never),
+    () => messages.receive(() => {}, { onError: 'warn' } as never),
   ];
   for (const [n, call] of nonsense.entries()) assert.is(codeOf(call), 'INVALID_OPTION', `nonsense ${n}`);
   for (const timeoutMs of [-1, Number.NaN, Number.POSITIVE_INFINITY, limits.timeoutMsMax + 0.5]) {

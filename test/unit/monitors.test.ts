@@ -223,6 +223,10 @@ test('nonsense is refused', async () => {
     codeOf(() => registry.monitor(registry.owner(), { signal: 1 } as never)),
     'INVALID_OPTION',
   );
+  assert.is(
+    codeOf(() => registry.monitor(registry.owner(), { label: 'x' } as never)),
+    'INVALID_OPTION',
+  );
 });
 
 test.run();

@@ -2,9 +2,10 @@ import { runInThisContext } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry } from '../../src/engine/index.ts';
-import { ControlMap, Guard, Header, Shard } from '../../src/shared/layout.ts';
+import { ControlMap, Guard, Header, OwnerState, Shard, Takes } from '../../src/shared/layout.ts';
 import { limits } from '../../src/shared/limits.ts';
 import { lockToken } from '../../src/shared/lock.ts';
+import { BareThread, bareTable } from '../support/bare-thread.ts';
 import { audit, auditOnceSwept, total } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
@@ -127,6 +128,29 @@ test('a reader that cached a name of the old owner does not see it under the nex
     assert.is(ref.current(), undefined);
     assert.is(registry.whereis('session', `${n}`), undefined);
   }
+});
+
+test('what an owner takes says nothing of the next in its slot, also when it is said late', () => {
+  const { owners } = new BareThread(bareTable());
+  const [slot, epoch] = [7, 9];
+  owners.setTakes(slot, epoch, Takes.messages | Takes.calls);
+  assert.equal(
+    [Takes.messages, Takes.calls].map((what) => owners.takes(slot, epoch, what)),
+    [true, true],
+  );
+  owners.setTakes(slot, epoch, Takes.calls);
+  assert.equal(
+    [Takes.messages, Takes.calls].map((what) => owners.takes(slot, epoch, what)),
+    [false, true],
+  );
+  const next = epoch + OwnerState.step;
+  assert.not.ok(owners.takes(slot, next, Takes.calls));
+  owners.setTakes(slot, next, Takes.messages);
+  owners.setTakes(slot, epoch, Takes.nothing);
+  assert.ok(owners.takes(slot, next, Takes.messages));
+  assert.not.ok(owners.takes(slot, epoch, Takes.messages));
+  owners.setTakes(slot, next, Takes.nothing);
+  assert.not.ok(owners.takes(slot, next, Takes.messages | Takes.calls));
 });
 
 test('an owner of another registry, or of another attachment, is refused', async () => {

@@ -48,6 +48,26 @@ test('the text is as the format wants it, and says what the figures say', async 
   }
 });
 
+test('what has come down to nothing stays at 0, but for groups', async () => {
+  await using registry = await Registry.open({ shards: 1 });
+  const owner = registry.owner();
+  registry.register('server', 'x', { owner });
+  registry.groups.join('g', { owner });
+  registry.counter('calls', { owner }).increment();
+  const read = () => parsePrometheus(registry.insight.prometheusText());
+  const before = read();
+  const of = (families: Map<string, Family>): unknown[] => [
+    sampleOf(families, 'rollcall_names', { kind: 'server' }),
+    sampleOf(families, 'rollcall_counter', { name: 'calls' }),
+    sampleOf(families, 'rollcall_group_members', { group: 'g' }),
+    sampleOf(families, 'rollcall_group_memberships'),
+  ];
+  assert.equal(of(before), [1, 1, 1, 1]);
+  owner.close();
+  assert.equal(of(read()), [0, 0, undefined, 0]);
+  assert.equal([...read().keys()], [...before.keys()]);
+});
+
 test('names with any character come out as they went in', async () => {
   await using registry = await Registry.open({ shards: 1 });
   const odd = ['"', '\\', '\n', '\\n', '"} 5\n# TYPE x gauge\nx', '{', ',', 'é € 𝄞', ' '];

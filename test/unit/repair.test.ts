@@ -1,7 +1,9 @@
 // @timeout 300
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { JsonValue } from '../../src/engine/index.ts';
 import { ControlMap, Header, Shard } from '../../src/shared/layout.ts';
+import { IfHeld } from '../../src/shared/shard.ts';
 import { ShardMemory } from '../../src/shared/shard-memory.ts';
 import type { TableBuffers } from '../../src/shared/table.ts';
 import { BareThread, bareTable } from '../support/bare-thread.ts';
@@ -48,6 +50,9 @@ function deadOwner(other: BareThread, names: readonly string[], config: Paramete
   other.owners.kill(slot, epoch);
 }
 
+const takeOver = (thread: BareThread, name: string, config?: JsonValue) =>
+  thread.register(name, config, thread.slot, thread.epoch, IfHeld.takeOver);
+
 const cases: Mutation[] = [
   { name: 'insert, without a config', prepare: () => {}, mutate: (thread) => thread.register('x') },
   { name: 'insert, with a small config', prepare: () => {}, mutate: (thread) => thread.register('x', small) },
@@ -89,6 +94,16 @@ const cases: Mutation[] = [
     name: 'replace, of a long dead name with a large config',
     prepare: (other) => deadOwner(other, [long('x')], large),
     mutate: (thread) => thread.register(long('x'), small),
+  },
+  {
+    name: 'takeover, from another owner that lives',
+    prepare: (other) => other.register('x', small),
+    mutate: (thread) => takeOver(thread, 'x', { port: 7_401 }),
+  },
+  {
+    name: 'takeover, of a long name with a large config by one without',
+    prepare: (other) => other.register(long('x'), large),
+    mutate: (thread) => takeOver(thread, long('x')),
   },
   {
     name: 'update, to another config',

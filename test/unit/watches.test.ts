@@ -340,6 +340,19 @@ test('a death is told before anybody has swept up after it', async () => {
   await here.close();
 });
 
+test('who watches is told of one that expires before the next does', async () => {
+  let told = 0;
+  for (let rounds = 0; told < 8 && rounds < 20; rounds++) {
+    told = 0; // a busy machine may tell of several at once
+    for (let n = 0; n < 20; n++) registry.groups.join('lessees', { owner: registry.owner({ ttlMs: 200 + 80 * n }) });
+    for await (const members of registry.groups.watch('lessees')) {
+      told++;
+      if (members.length === 0) break;
+    }
+  }
+  assert.ok(told >= 8, `${told} states`);
+});
+
 test('a death rings also for those who seem to be awake: its thread may have begun to ring', async () => {
   const { Owners } = await import('../../src/shared/owners.ts');
   const { ControlMap, Header } = await import('../../src/shared/layout.ts');

@@ -95,7 +95,7 @@ test('an owner row at the end of its epochs is used no more', async () => {
   audit(registry.handle);
 });
 
-test('a reader that was stopped for 2^30 commits of its record does not take it for unchanged', () =>
+test('a reader that was stopped for 2^29 commits of its record does not take it for unchanged', () =>
   withWatchedAtomics(() => {
     for (const look of ['find', 'read', 'snapshot'] as const) {
       for (let at = 0, reads = 1; at < reads; at++) {
