@@ -324,6 +324,7 @@ export class Mailroom {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#table.mailbox.end();
     clearInterval(this.#alive);
     for (const queue of this.#waiting.values()) for (const { done } of queue) done(Sent.closed);
     this.#waiting.clear();

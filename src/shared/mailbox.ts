@@ -43,6 +43,7 @@ export class Mailbox {
   #receiving: ReceivingEnd[] = [];
   /** Writers that wait for room, with the size of the body that each waits for. */
   readonly wanting = new Map<RingWriter, number>();
+  #ended = false;
   /** A thread that was sent something and not yet rung; -1: none. */
   #unrung = -1;
 
@@ -53,6 +54,12 @@ export class Mailbox {
     this.#owners = owners;
     this.#slot = slot;
     this.#epoch = epoch;
+  }
+
+  /** The registry is about to be closed in this thread, maybe by what was just delivered. From then on a lane whose sender is dead is
+   *  anybody's: nothing more is read of it, and no head is stored. */
+  end(): void {
+    this.#ended = true;
   }
 
   /** Every lane that is open, whose ever it is, and how full: for people. @throws {RegistryError} `CORRUPT` */
@@ -182,7 +189,7 @@ export class Mailbox {
     const { deliver } = turn;
     let count = 0;
     try {
-      while (count < limits.drainSliceRecords && reader.next()) {
+      while (count < limits.drainSliceRecords && !this.#ended && reader.next()) {
         count++;
         deliver(end, reader);
       }
@@ -194,6 +201,10 @@ export class Mailbox {
       return false;
     }
     if (count === 0) return false;
+    if (this.#ended) {
+      turn.over = true;
+      return false;
+    }
     if (reader.release()) ring(this.#control, this.#lanes.bellAt(end.slot));
     turn.delivered += count;
     turn.over = !turn.goOn(turn.delivered);

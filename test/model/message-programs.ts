@@ -372,8 +372,8 @@ export const messageMutants: readonly Mutant[] = [
   {
     name: 'a slice goes on to what was sent after the look for urgent messages',
     file: 'shared/mailbox.ts',
-    find: 'while (count < limits.drainSliceRecords && reader.next()) {',
-    replace: 'while (count < limits.drainSliceRecords && reader.look() && reader.next()) {',
+    find: 'while (count < limits.drainSliceRecords && !this.#ended && reader.next()) {',
+    replace: 'while (count < limits.drainSliceRecords && !this.#ended && reader.look() && reader.next()) {',
   },
   {
     name: 'urgent messages are looked for before the others are',

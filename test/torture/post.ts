@@ -10,6 +10,7 @@ import { Sent, sentAt } from './words.ts';
 export const messageBytesMax = 4_096;
 /** Characters that fill a letter, at most: with its links it stays below `messageBytesMax`. */
 const paddingMax = 1_500;
+const linksMax = 16;
 const pendingMax = 32;
 
 /** What a letter says to one receiver, and the stream it goes with. */
@@ -57,7 +58,7 @@ export class Post {
     });
   }
 
-  /** Sends a letter, or one to all. May be cut off anywhere. */
+  /** Sends a letter, or one to many. May be cut off anywhere. */
   operate(): void {
     if (this.#random.below(4) === 0) this.#broadcast();
     else this.#route();
@@ -99,7 +100,9 @@ export class Post {
   }
 
   #broadcast(): void {
-    const members = this.#registry.groups.members(crewGroup);
+    const all = this.#registry.groups.members(crewGroup);
+    const from = this.#random.below(Math.max(1, all.length - linksMax + 1));
+    const members = all.slice(from, from + linksMax);
     const drafts = members.map(({ owner, id }) => this.#draft(owner, Number(id), false));
     const count = this.#registry.messages.broadcast(members, this.#letter(drafts));
     if (count > drafts.length) throw new Problem('failed', `a letter to ${drafts.length} was sent to ${count}`);
