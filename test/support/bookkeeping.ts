@@ -29,13 +29,10 @@ import { until } from './waiting.ts';
  * in the free list, every page and block is used or free, once, and every counter says what there is.
  */
 
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-
-/** Checks every shard of a registry that is at rest, or is as soon as the coordinator has swept up after the dead. */
+/** Checks every shard of a registry that is at rest: where anybody has ended, `auditOnceSwept` is the one. */
 export function audit(handle: RegistryHandle): void {
   const control = new Int32Array(handle.control);
   const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
-  for (let waits = 0; !isAtRest(control, map) && waits < 500; waits++) Atomics.wait(sleeper, 0, 0, 10);
   auditOwners(control);
   for (const [n, buffers] of handle.shards.entries()) {
     const memory = new ShardMemory(control, map.shard(n), buffers);
@@ -65,7 +62,6 @@ export async function auditOnceSwept(handle: RegistryHandle): Promise<void> {
   audit(handle);
 }
 
-/** Until the coordinator is at rest, also where it needs a turn of this thread's event loop for that. */
 async function untilAtRest(handle: RegistryHandle): Promise<void> {
   const control = new Int32Array(handle.control);
   const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry } from '../../src/engine/index.ts';
-import { audit } from '../support/bookkeeping.ts';
+import { auditOnceSwept } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
 
@@ -214,7 +214,7 @@ test('bindings of names that come and go are freed while their owner lives', asy
     registry.unregister('transport', 'again');
   }
   assert.equal(bindings.transportsOf('s'), ['stays']);
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 test('a binding that readers would take for damage is not stored', async () => {

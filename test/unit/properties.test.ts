@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type OwnerInfo, Registry } from '../../src/engine/index.ts';
-import { audit, total } from '../support/bookkeeping.ts';
+import { auditOnceSwept, total } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
 import { until } from '../support/waiting.ts';
@@ -49,7 +49,7 @@ test('a thread has properties, too; they end with it', async () => {
   await thread.end();
   assert.equal(view.entries(), []);
   await until('the sweep', () => total(registry.partitionStats()).entries === 0);
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 test('properties end with their owner, and the next one in its slot has none of them', async () => {
@@ -66,7 +66,7 @@ test('properties end with their owner, and the next one in its slot has none of 
     );
     assert.equal(total(registry.partitionStats()), { entries: 0, valueBytes: 0 }, 'freed at once');
   }
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 test('properties are no names: nobody lists, counts or finds them', async () => {

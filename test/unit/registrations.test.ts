@@ -2,16 +2,16 @@ import { getEventListeners } from 'node:events';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry } from '../../src/engine/index.ts';
-import { audit } from '../support/bookkeeping.ts';
+import { auditOnceSwept } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 
 const test = suite('registrations');
 
 const registry = await Registry.open();
 test.after(() => registry.close());
-test.after.each(() => {
+test.after.each(async () => {
   for (const { id } of [...registry.list('server')]) registry.unregister('server', id);
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 test('a registration updates and takes back its own name', () => {
