@@ -54,9 +54,9 @@ export class GroupIndex implements ViewIndex {
   members(name: string): readonly GroupMember[] {
     this.view.catchUp();
     const known = this.#groups.get(name);
-    // Names may go without a word in this shard.
-    const stands = known !== undefined && known.members !== undefined && known.named === 0;
-    if (stands && known.answer?.renew(this.#table.control, this.view)) return known.members as readonly GroupMember[];
+    // Names may go without a word in this shard. And a call that was cut off may have left members, and the answer before them.
+    const stands = known?.answer !== undefined && known.answer.value === known.members && known.named === 0;
+    if (stands && known.answer?.renew(this.#table.control, this.view)) return known.answer.value;
     const answer = answerFrom(this.#table.control, [this.view], new MembersOf(this.#table, this.#groups, name));
     const group = this.#groups.get(name);
     if (group !== undefined) group.answer = answer;
