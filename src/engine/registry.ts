@@ -321,7 +321,8 @@ export class Registry implements Disposable, AsyncDisposable {
       const max = table.owners.ownersMax;
       throw new RegistryError('OWNERS_FULL', `${max} owners are alive: close some or raise ownersMax`);
     }
-    const owner = this.#ownerOf(slot, table.owners.epoch(slot), ttl);
+    // Not the row's epoch: a short time may be over by now, and the row another's.
+    const owner = this.#ownerOf(slot, this.#claim.epoch, ttl);
     this.#claim.slot = -1;
     return owner;
   }
@@ -330,8 +331,13 @@ export class Registry implements Disposable, AsyncDisposable {
   #freeOrphan(): void {
     const { slot, epoch } = this.#claim;
     if (slot === -1) return;
-    this.#claim.slot = -1;
-    if (this.#table.owners.kill(slot, epoch)) this.#table.ownerTable.reclaim(slot, epoch + 1);
+    const { owners, ownerTable } = this.#table;
+    // Cut off before it was alive, the row may be another thread's by now, at the same epoch.
+    if (owners.thread(slot) === this.#table.slot) {
+      owners.kill(slot, epoch);
+      ownerTable.reclaim(slot, epoch + 1);
+    }
+    this.#claim.slot = -1; // last: this may be cut off, too
   }
 
   #ownerOf(slot: number, epoch: number, ttl: number): Owner {

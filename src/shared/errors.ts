@@ -61,6 +61,7 @@ export function corrupt(detail: string): RegistryError {
 }
 
 export const isCorrupt = (error: unknown): boolean => error instanceof RegistryError && error.code === 'CORRUPT';
+export const isBusy = (error: unknown): boolean => error instanceof RegistryError && error.code === 'BUSY';
 
 /** Impossible states: a bug of ours, on whichever side it is seen. */
 export function assert(condition: boolean, message: string): asserts condition {

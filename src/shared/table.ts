@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { monotonicMs } from './clock.ts';
 import { Contention } from './contention.ts';
 import { CounterTable } from './counter-table.ts';
-import { isCorrupt, RegistryError } from './errors.ts';
+import { isBusy, isCorrupt, RegistryError } from './errors.ts';
 import type { Guarded } from './guard.ts';
 import { checkHandle, stampLanes, stampShards } from './handle.ts';
 import { Kinds } from './kinds.ts';
@@ -233,7 +233,8 @@ export class Table {
   }
 
   /** Frees what the dead left: entries, locks, owner rows; with `expired` what has expired, though nobody is dead. Yields between slices, each of which holds one lock for some
-   *  10 µs; run it to its end at once, or with other work in between. */
+   *  10 µs; run it to its end at once, or with other work in between.
+   *  @throws {RegistryError} `BUSY`, or `CORRUPT`, of a shard: all others are swept then, and no row is freed */
   *sweepDead(expired = false): Generator<void, void, void> {
     this.ownerTable.freeBrokenClaims();
     const dead = this.ownerTable.dead();
@@ -242,10 +243,17 @@ export class Table {
       const isThread = slot < this.owners.threadsMax;
       if (isThread && this.owners.threadEnded(slot)) this.recoverLocks(slot, epoch - 1);
     }
+    const failures: unknown[] = [];
     for (const shard of this.shards) {
-      for (let from = shard.sweep(1); from !== 0; from = shard.sweep(from)) yield;
+      try {
+        for (let from = shard.sweep(1); from !== 0; from = shard.sweep(from)) yield;
+      } catch (error) {
+        failures.push(error); // somebody is stopped in there, or it is corrupt: others are swept all the same
+      }
     }
     this.counters.sweep();
+    // A row is for the next tenant once nothing names the one before: not while a shard could not be swept.
+    if (failures.length > 0) throw failures.find(isBusy) ?? failures[0];
     for (const [slot, epoch] of dead) this.ownerTable.reclaim(slot, epoch);
     this.owners.tellEnding(); // for whoever ended an owner and was cut off before it could
   }

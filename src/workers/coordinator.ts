@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isCorrupt, RegistryError } from '../shared/errors.ts';
+import { isBusy, isCorrupt } from '../shared/errors.ts';
 import { limits } from '../shared/limits.ts';
 import { Table, type TableBuffers } from '../shared/table.ts';
 import { ContentionWatch } from './contention-watch.ts';
@@ -174,7 +174,7 @@ export class Coordinator {
         for (const _ of this.#table.sweepDead()) await nextTurn();
       } catch (error) {
         // Somebody is stopped inside a shard: others may need this thread meanwhile.
-        if (error instanceof RegistryError && error.code === 'BUSY') this.#sweepAgain = true;
+        if (isBusy(error)) this.#sweepAgain = true;
         else this.#tellCorrupt(error);
       }
       const rest = (performance.now() - started) * limits.sweepRestFactor;

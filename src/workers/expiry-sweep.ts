@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { tickMs } from '../shared/clock.ts';
-import { RegistryError } from '../shared/errors.ts';
+import { isBusy } from '../shared/errors.ts';
 import { OwnerState } from '../shared/layout.ts';
 import { limits } from '../shared/limits.ts';
 import type { Table } from '../shared/table.ts';
@@ -25,7 +25,7 @@ export async function sweepExpired(table: Table, fail: (error: unknown) => void)
       for (const _ of table.sweepDead(true)) await nextTurn();
     } catch (error) {
       deadlines.note(next); // what is left is swept next time
-      if (!(error instanceof RegistryError && error.code === 'BUSY')) fail(error);
+      if (!isBusy(error)) fail(error);
     }
     // Who watches hears of what expires by the sweep: so the rest is short where a sweep is.
     await delay(Math.max(limits.expirySweepMs, (performance.now() - started) * limits.expiryRestFactor));

@@ -1,15 +1,16 @@
 import { runInThisContext } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Registry } from '../../src/engine/index.ts';
+import { type Owner, Registry, type RegistryError } from '../../src/engine/index.ts';
 import { ControlMap, Guard, Header, OwnerState, Shard, Takes } from '../../src/shared/layout.ts';
 import { limits } from '../../src/shared/limits.ts';
 import { lockToken } from '../../src/shared/lock.ts';
+import { OwnerTable } from '../../src/shared/owner-table.ts';
 import { BareThread, bareTable } from '../support/bare-thread.ts';
 import { audit, auditOnceSwept, total } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
-import { until } from '../support/waiting.ts';
+import { until, untilBlocked } from '../support/waiting.ts';
 
 const test = suite('owners');
 
@@ -193,6 +194,32 @@ test('owners end with their attachment, also for who has cached their names', as
   assert.not.ok(registry.has('session', 'x'));
   assert.not.ok(session.alive);
   await closing;
+});
+
+test('an owner whose time is over before its maker has it in hand is not the next one in its row', async () => {
+  await using registry = await Registry.open({ ownersMax: 1 });
+  await using other = Registry.attach(registry.handle);
+  const { claimOwner } = OwnerTable.prototype;
+  let theirs: Owner | undefined;
+  OwnerTable.prototype.claimOwner = function (...claim) {
+    OwnerTable.prototype.claimOwner = claimOwner;
+    const slot = this.claimOwner(...claim);
+    // Its time passes, and another thread sweeps it and makes its own owner.
+    untilBlocked('there is room', () => {
+      try {
+        theirs = other.owner();
+      } catch (error) {
+        if ((error as RegistryError).code !== 'OWNERS_FULL') throw error;
+      }
+      return theirs !== undefined;
+    });
+    return slot;
+  };
+  const mine = registry.owner({ ttlMs: 1 });
+  assert.is(mine.slot, theirs?.slot);
+  assert.is.not(mine.epoch, theirs?.epoch);
+  mine.close();
+  assert.ok(theirs?.alive);
 });
 
 test('what a closed owner had is swept also when a time-out cuts the close', async () => {
