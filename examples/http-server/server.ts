@@ -20,6 +20,8 @@ export async function startServer({ threads: count = 4, port = 0 } = {}): Promis
     const worker = new Worker(new URL('./server.worker.ts', import.meta.url), { workerData });
     const { threadId } = worker;
     threads.set(threadId, worker);
+    // Without this an error that a thread does not catch would end the process, not the thread alone.
+    worker.on('error', (error) => console.error(`thread ${threadId} ended:`, error));
     worker.on('exit', () => threads.delete(threadId));
     const { config } = await registry.awaitName<{ port: number }>('listener', String(threadId), { timeoutMs: 30_000 });
     if (config === undefined) throw new Error('a listener has a port');

@@ -34,8 +34,8 @@ async function callSession(id: string, method: string): Promise<Answer> {
     const session = await registry.messages.call<object>('session', id, method);
     return { status: 200, body: { ...session, answeredBy: threadId } };
   } catch (error) {
-    // Nobody has that name, or its thread died before it replied.
-    const isGone = error instanceof RegistryError && ['NOT_FOUND', 'OWNER_DEAD'].includes(error.code);
+    // Nobody has that name, or can have it, or its thread died before it replied.
+    const isGone = error instanceof RegistryError && ['NOT_FOUND', 'INVALID_NAME', 'OWNER_DEAD'].includes(error.code);
     if (!isGone) throw error;
     return { status: 404, body: { error: 'no such session' } };
   }
@@ -44,7 +44,8 @@ async function callSession(id: string, method: string): Promise<Answer> {
 async function answer(method = 'GET', url = '/'): Promise<Answer> {
   const [, sessions, id] = new URL(url, 'http://localhost').pathname.split('/');
   if (sessions !== 'sessions') return { status: 404, body: { error: 'try POST /sessions' } };
-  if (id) return callSession(decodeURIComponent(id), method);
+  if (!['GET', 'POST', 'DELETE'].includes(method)) return { status: 405, body: { error: 'GET, POST or DELETE' } };
+  if (id) return callSession(id, method);
   if (method === 'POST') return createSession();
   return { status: 200, body: { sessions: registry.count('session') } };
 }

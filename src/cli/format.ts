@@ -5,6 +5,7 @@ export const count = (value: number): string => Math.round(value).toLocaleString
 
 /** Three digits and a unit: `1.25 ms`. */
 export function duration(us: number): string {
+  if (us === 0) return '–'; // nothing was measured yet
   if (us < 1_000) return `${digits(us)} µs`;
   return us < 1e6 ? `${digits(us / 1_000)} ms` : `${digits(us / 1e6)} s`;
 }

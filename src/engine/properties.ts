@@ -81,7 +81,7 @@ export class Properties extends PropertiesView {
   }
 
   /** Another owner's, in whichever thread: `entry.owner` says whose an entry is. */
-  of(owner: OwnerInfo): PropertiesView {
+  of(owner: Pick<OwnerInfo, 'slot' | 'epoch'>): PropertiesView {
     if (
       typeof owner !== 'object' ||
       owner === null ||

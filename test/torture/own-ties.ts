@@ -107,7 +107,7 @@ function tiesOf(
   const property: Tie = {
     name: 'property',
     states: 100,
-    read: () => Number(registry.properties.of({ threadId: 0, slot, epoch }).get(propertyKey) ?? 0),
+    read: () => Number(registry.properties.of({ slot, epoch }).get(propertyKey) ?? 0),
     write: (state) =>
       void (state === 0 ? owner?.properties.delete(propertyKey) : owner?.properties.set(propertyKey, state)),
   };

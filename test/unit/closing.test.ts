@@ -30,7 +30,7 @@ function everyCall(registry: Registry): Record<string, () => unknown> {
     'counters.sum': () => registry.counters.sum('calls'),
     'properties.set': () => registry.properties.set('key', 1),
     'properties.get': () => registry.properties.get('key'),
-    'properties.of': () => registry.properties.of({ threadId: 0, slot: 1, epoch: 1 }).entries(),
+    'properties.of': () => registry.properties.of({ slot: 1, epoch: 1 }).entries(),
     'admission.force': () => registry.admission.force('open'),
     'admission.auto': () => registry.admission.auto(),
   };

@@ -121,7 +121,7 @@ test('rates are what was counted since the last frame, also over a reset; alarme
 
 test('figures have three digits and a unit', () => {
   assert.equal([0, 1.234, 12.34, 123.4, 1_234, 1.5e6].map(duration), [
-    '0.00 µs',
+    '–',
     '1.23 µs',
     '12.3 µs',
     '123 µs',
