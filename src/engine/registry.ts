@@ -61,7 +61,8 @@ const SNAPSHOT_TRIES = 3;
  *
  * A name is a kind and an id, and has one owner: a thread, or something smaller that lives in one. Lookups read
  * shared memory and take no lock; writes lock one shard. When an owner dies, by whatever cause, its names stop
- * resolving in every thread. All calls but `open` and `close` are synchronous.
+ * resolving in every thread. All calls are synchronous but `open` and `close`, and those that wait: `awaitName`,
+ * `standby`, watches, calls.
  * @example
  * await using registry = await Registry.open();
  * new Worker(file, { workerData: registry.handle }); // there: Registry.attach(workerData)
