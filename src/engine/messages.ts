@@ -62,7 +62,7 @@ export class Messages {
     const { table, endings } = host;
     this.#host = host;
     this.#table = table;
-    this.#mailroom = new Mailroom(table, {
+    this.#mailroom = new Mailroom(table, endings, {
       deliver: (end, ring) => this.#delivery.deliver(end, ring),
       beforeDrain: () => this.#calls.beforeDrain(),
       afterDrain: () => {
