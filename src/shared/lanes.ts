@@ -90,6 +90,8 @@ export interface LaneFigures {
   /** The slots of the two threads. */
   readonly sender: number;
   readonly receiver: number;
+  /** Whose lane it is: the receiver's slot may have another tenant by now. */
+  readonly receiverEpoch: number;
   /** What was sent and not yet read, urgent or not. */
   readonly waitingBytes: number;
   /** How full the fuller of its two rings is, from 0 to 1. */
@@ -264,6 +266,7 @@ export class Lanes {
       found.push({
         sender: this.#threadAt(at + Lane.sender),
         receiver: this.#threadAt(at + Lane.receiver),
+        receiverEpoch: this.#words[at + Lane.receiverEpoch],
         waitingBytes: urgent + normal,
         fullest: Math.max(urgent / urgentBytes, normal / this.#ringBytes),
       });
