@@ -81,8 +81,8 @@ export class Delivery {
     if (end === this.#lastEnd) return this.#lastContexts;
     let contexts = this.#contexts.get(end);
     if (contexts === undefined) {
-      const { slot, epoch } = end;
-      const from = Object.freeze({ threadId: this.#table.owners.threadIdOf(slot), slot, epoch });
+      const { threadId, slot, epoch } = end;
+      const from = Object.freeze({ threadId, slot, epoch });
       contexts = [Object.freeze({ from, urgent: false }), Object.freeze({ from, urgent: true })];
       this.#contexts.set(end, contexts);
     }

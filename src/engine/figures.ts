@@ -46,7 +46,7 @@ export interface Figures {
   readonly alarmed: number;
   /** Sums of the counters; undefined when their lock was not to be had. */
   readonly counters: readonly { readonly name: string; readonly value: number }[] | undefined;
-  /** Lanes between pairs of threads that have talked, and the bytes in them that were not read yet. */
+  /** Lanes between pairs of threads that have talked, and the bytes in them that were not read yet by receivers that live. */
   readonly lanes: {
     readonly open: number;
     readonly max: number;
@@ -69,8 +69,10 @@ export function readFigures(table: Table, { admission, counters, bindings }: Reg
   const contention = readContention(table);
   const shards = readPartitionStats(table).map((stats, n) => ({ ...stats, ...contention.shards[n] }));
   const lanes = table.mailbox.lanes();
+  // What is in the lane of a receiver that has ended waits for nobody, least of all for the next tenant of its slot.
+  const read = lanes.filter(({ receiver, receiverEpoch }) => table.owners.epoch(receiver) === receiverEpoch);
   const waiting = new Map<number, number>();
-  for (const { receiver, waitingBytes } of lanes) {
+  for (const { receiver, waitingBytes } of read) {
     waiting.set(receiver, (waiting.get(receiver) ?? 0) + waitingBytes);
   }
   return {
@@ -97,7 +99,7 @@ export function readFigures(table: Table, { admission, counters, bindings }: Reg
       open: lanes.length,
       max: table.mailbox.lanesMax,
       waitingBytes: sum(waiting.values()),
-      fullest: lanes.reduce((most, { fullest }) => Math.max(most, fullest), 0),
+      fullest: read.reduce((most, { fullest }) => Math.max(most, fullest), 0),
     },
     memory: {
       controlBytes: table.control.byteLength,

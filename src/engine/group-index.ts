@@ -1,5 +1,6 @@
 import { corrupt } from '../shared/errors.ts';
 import { InternalKind } from '../shared/internal-kinds.ts';
+import { limits } from '../shared/limits.ts';
 import type { RawEntry } from '../shared/shard-reader.ts';
 import { ShardView, type ViewIndex } from '../shared/shard-view.ts';
 import type { Table } from '../shared/table.ts';
@@ -38,13 +39,21 @@ export class Group {
 export class GroupIndex implements ViewIndex {
   readonly view: ShardView;
   readonly #groups: Map<string, Group>;
+  readonly #empty: Map<string, Answer<readonly GroupMember[]>>;
   readonly #rows = new Map<number, Row>();
   readonly #table: Table;
   readonly #resolver: Resolver;
 
-  /** @param groups those of all shards */
-  constructor(table: Table, resolver: Resolver, shard: number, groups: Map<string, Group>) {
+  /** @param groups those of all shards @param empty what was answered about names of groups without memberships, of all shards */
+  constructor(
+    table: Table,
+    resolver: Resolver,
+    shard: number,
+    groups: Map<string, Group>,
+    empty: Map<string, Answer<readonly GroupMember[]>>,
+  ) {
     this.#groups = groups;
+    this.#empty = empty;
     this.#table = table;
     this.#resolver = resolver;
     this.view = new ShardView(table.shards[shard], table.readers[shard], InternalKind.membership, this);
@@ -54,13 +63,20 @@ export class GroupIndex implements ViewIndex {
   members(name: string): readonly GroupMember[] {
     this.view.catchUp();
     const known = this.#groups.get(name);
+    const before = known === undefined ? this.#empty.get(name) : known.answer;
     // Names may go without a word in this shard. And a call that was cut off may have left members, and the answer before them.
-    const stands = known?.answer !== undefined && known.answer.value === known.members && known.named === 0;
-    if (stands && known.answer?.renew(this.#table.control, this.view)) return known.answer.value;
+    const stands = known === undefined || (before?.value === known.members && known.named === 0);
+    if (stands && before?.renew(this.#table.control, this.view)) return before.value;
     const answer = answerFrom(this.#table.control, [this.view], new MembersOf(this.#table, this.#groups, name));
     const group = this.#groups.get(name);
     if (group !== undefined) group.answer = answer;
+    else this.#keepEmpty(name, answer);
     return answer.value;
+  }
+
+  #keepEmpty(name: string, answer: Answer<readonly GroupMember[]>): void {
+    if (this.#empty.size >= limits.emptyGroupsKnownMax) this.#empty.clear();
+    this.#empty.set(name, answer);
   }
 
   placed(entry: RawEntry): void {

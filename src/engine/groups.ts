@@ -6,6 +6,7 @@ import { limits } from '../shared/limits.ts';
 import { quote } from '../shared/name-key.ts';
 import { IfHeld } from '../shared/shard.ts';
 import { Outcome } from '../shared/shard-mutations.ts';
+import type { Answer } from './answer.ts';
 import { AutomaticGroups, automaticNames, isAutomatic } from './automatic-groups.ts';
 import { Dependents } from './dependents.ts';
 import { type Group, GroupIndex } from './group-index.ts';
@@ -40,6 +41,8 @@ export class Groups {
   readonly #automatic: AutomaticGroups;
   readonly #indexes: (GroupIndex | undefined)[];
   readonly #groups = new Map<string, Group>();
+  /** What was answered about groups that were not there. */
+  readonly #empty = new Map<string, Answer<readonly GroupMember[]>>();
   readonly #byName: Dependents;
 
   /** @internal Made by the registry. */
@@ -82,7 +85,7 @@ export class Groups {
    *  of memory when none has; the first time the thread asks, it reads the shard of the group's name.
    *  @throws {RegistryError} `INVALID_NAME`, `CLOSED`; `BUSY` when others write without a pause */
   members(group: string): readonly GroupMember[] {
-    const answer = this.#groups.get(group)?.answer;
+    const answer = this.#groups.get(group)?.answer ?? this.#empty.get(group);
     if (answer?.holds(this.#parts.life.words)) return answer.value;
     if (isAutomatic(group)) return this.#automatic.known(group) ?? this.#automaticMembers(group);
     return this.#read(group);
@@ -129,7 +132,7 @@ export class Groups {
 
   #index(shard: number): GroupIndex {
     const { table, resolver } = this.#parts;
-    this.#indexes[shard] ??= new GroupIndex(table, resolver, shard, this.#groups);
+    this.#indexes[shard] ??= new GroupIndex(table, resolver, shard, this.#groups, this.#empty);
     return this.#indexes[shard];
   }
 

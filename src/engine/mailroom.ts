@@ -7,6 +7,7 @@ import { type Deliver, RecordType } from '../shared/mailbox.ts';
 import type { Body } from '../shared/message-body.ts';
 import type { RingWriter } from '../shared/ring.ts';
 import type { Table } from '../shared/table.ts';
+import type { Endings } from './endings.ts';
 
 /** How a record was sent. */
 export const Sent = { done: 0, full: 1, dead: 2, notReceiving: 3, notServing: 4, closed: 5 } as const;
@@ -51,9 +52,12 @@ export interface MailroomHost {
  */
 export class Mailroom {
   readonly #table: Table;
+  readonly #endings: Endings;
   readonly #host: MailroomHost;
   /** In the order in which they came. Sets: any of them may be taken back, and 65,536 cancelled calls may wait. */
   readonly #waiting = new Map<RingWriter, Set<Waiting>>();
+  /** Some owner has ended: one that waits behind others may wait for it. */
+  #ending = false;
   /** A wait for the bell is outstanding. */
   #waits = false;
   /** A turn is scheduled. */
@@ -73,8 +77,9 @@ export class Mailroom {
   /** It is about to look, as `listen` asked it to. */
   #wakes = false;
 
-  constructor(table: Table, host: MailroomHost) {
+  constructor(table: Table, endings: Endings, host: MailroomHost) {
     this.#table = table;
+    this.#endings = endings;
     this.#host = host;
   }
 
@@ -159,6 +164,7 @@ export class Mailroom {
       this.#waiting.set(writer, queue);
     }
     queue.add(waiting);
+    this.#endings.listen(this.#onEnding);
     this.listen();
     return () => {
       queue.delete(waiting);
@@ -166,14 +172,27 @@ export class Mailroom {
     };
   }
 
-  /** Sends what waits and fits now. */
+  /** A thread that is stopped reads nothing, so there is no room, and no bell, to tell of an owner of it that has ended. */
+  readonly #onEnding = (): void => {
+    this.#ending = true;
+    this.listen();
+  };
+
+  /** Sends what waits and fits now; after an ending all that wait are looked at, and those are told that wait in vain. */
   #flush(): void {
     const { mailbox } = this.#table;
+    const all = this.#ending;
+    this.#ending = false;
     for (const [writer, queue] of this.#waiting) {
+      let full = false;
       for (const waiting of queue) {
         const { lane, type, slot, epoch, call, body, done } = waiting;
         const obstacle = this.#obstacle(slot, epoch, type);
-        if (obstacle === Sent.done && !mailbox.send(lane, writer, type, slot, epoch, call, body)) break;
+        if (obstacle === Sent.done) {
+          full ||= !mailbox.send(lane, writer, type, slot, epoch, call, body);
+          if (full && all) continue;
+          if (full) break;
+        }
         queue.delete(waiting);
         done(obstacle);
       }
@@ -184,6 +203,7 @@ export class Mailroom {
         mailbox.wanting.delete(writer);
       }
     }
+    if (this.#waiting.size === 0) this.#endings.forget(this.#onEnding);
   }
 
   /** From now on what arrives is delivered; now is a good moment to look. */
@@ -325,6 +345,7 @@ export class Mailroom {
     if (this.#ended) return;
     this.#ended = true;
     this.#table.mailbox.end();
+    this.#endings.forget(this.#onEnding);
     clearInterval(this.#alive);
     for (const queue of this.#waiting.values()) for (const { done } of queue) done(Sent.closed);
     this.#waiting.clear();

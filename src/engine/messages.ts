@@ -62,7 +62,7 @@ export class Messages {
     const { table, endings } = host;
     this.#host = host;
     this.#table = table;
-    this.#mailroom = new Mailroom(table, {
+    this.#mailroom = new Mailroom(table, endings, {
       deliver: (end, ring) => this.#delivery.deliver(end, ring),
       beforeDrain: () => this.#calls.beforeDrain(),
       afterDrain: () => {
@@ -105,7 +105,8 @@ export class Messages {
   }
 
   /** `route` that waits while the lane is full, in its turn: messages sent later do not overtake it.
-   *  @throws {RegistryError} as `route`; `MAILBOX_FULL` only when 1,024 wait for that lane; `TIMEOUT`; the signal's reason */
+   *  @throws {RegistryError} as `route`, `NOT_FOUND` also when the owner ends meanwhile; `MAILBOX_FULL` only when 1,024 wait for that
+   *    lane; `TIMEOUT`; the signal's reason */
   async routeAsync(
     kind: string,
     id: string | Balancer,

@@ -1,4 +1,5 @@
 import { RegistryError } from '../shared/errors.ts';
+import { offAbort, onAbort } from './signals.ts';
 import type { Sleeper, Waker } from './waker.ts';
 
 /** Looks for what is waited for. @returns undefined while it has not come */
@@ -26,17 +27,17 @@ export async function waitFor<T>(waker: Waker, look: Look<T>, signal: AbortSigna
       reject(new RegistryError('CLOSED', 'the registry was closed while this waited'));
     },
   };
-  const onAbort = (): void => {
+  const abort = (): void => {
     waker.delete(sleeper);
     reject(signal?.reason);
   };
-  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal !== undefined) onAbort(signal, abort);
   try {
     waker.add(sleeper);
     sleeper.look();
     return await promise;
   } finally {
-    signal?.removeEventListener('abort', onAbort);
+    if (signal !== undefined) offAbort(signal, abort);
   }
 }
 
@@ -50,7 +51,7 @@ export class StateIterator<T> implements AsyncIterableIterator<T, undefined>, As
   readonly #waker: Waker;
   readonly #look: Look<{ readonly value: T }>;
   readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.#finish();
+  readonly #abort = (): void => this.#finish();
   readonly #ended = new AbortController();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -60,7 +61,7 @@ export class StateIterator<T> implements AsyncIterableIterator<T, undefined>, As
     this.#look = look;
     this.#signal = signal;
     if (signal?.aborted) this.#finish();
-    else signal?.addEventListener('abort', this.#onAbort, { once: true });
+    else if (signal !== undefined) onAbort(signal, this.#abort);
   }
 
   /** @throws {RegistryError} `CORRUPT`, `BUSY`, by rejecting */
@@ -101,7 +102,7 @@ export class StateIterator<T> implements AsyncIterableIterator<T, undefined>, As
   }
 
   #finish(): void {
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#signal !== undefined) offAbort(this.#signal, this.#abort);
     this.#ended.abort();
   }
 }

@@ -15,7 +15,8 @@ import { Ring, type RingPlace, RingReader, RingWriter, ringBytesFor, waitingIn }
  * ```
  * A lane belongs to a sender and a receiver: threads, each named by slot and epoch. It is opened by its sender under the
  * control lock, found by its receiver (whose `ThreadInfo.lanes` moves), and used without a lock. Who writes which word:
- * - `sender`, `senderEpoch`, `receiver`, the rings' positions: the sender that opens it, while `receiverEpoch` is 0.
+ * - `sender`, `senderEpoch`, `senderThreadId`, `receiver`, the rings' positions: the sender that opens it, while
+ *   `receiverEpoch` is 0.
  * - `receiverEpoch`: the opening sender, last of all, by ONE store, which makes it a lane; the receiver, back to 0, once
  *   it has seen its sender dead, and afterwards the rings empty.
  * - `senderEpoch`: its sender, to NOBODY, once it has seen its receiver dead.
@@ -29,6 +30,8 @@ const Lane = {
   senderEpoch: 1,
   receiver: 2,
   receiverEpoch: 3,
+  /** `worker_threads.threadId`: when the lane is read, the sender's row may be another thread's. */
+  senderThreadId: 4,
   urgent: LINE_WORDS,
   normal: LINE_WORDS + Ring.words,
   words: LINE_WORDS + 2 * Ring.words,
@@ -76,6 +79,8 @@ export interface SendingEnd extends LaneEnd {
 }
 
 export interface ReceivingEnd extends LaneEnd {
+  /** `worker_threads.threadId` of the sender. */
+  readonly threadId: number;
   readonly urgent: RingReader;
   readonly normal: RingReader;
 }
@@ -85,6 +90,8 @@ export interface LaneFigures {
   /** The slots of the two threads. */
   readonly sender: number;
   readonly receiver: number;
+  /** Whose lane it is: the receiver's slot may have another tenant by now. */
+  readonly receiverEpoch: number;
   /** What was sent and not yet read, urgent or not. */
   readonly waitingBytes: number;
   /** How full the fuller of its two rings is, from 0 to 1. */
@@ -187,6 +194,7 @@ export class Lanes {
     }
     words[at + Lane.sender] = sender;
     words[at + Lane.senderEpoch] = senderEpoch;
+    words[at + Lane.senderThreadId] = this.#owners.threadIdOf(sender); // its own row, which it has while it runs
     words[at + Lane.receiver] = receiver;
     Atomics.store(words, at + Lane.receiverEpoch, receiverEpoch);
   }
@@ -222,6 +230,7 @@ export class Lanes {
         number,
         slot: this.#threadAt(at + Lane.sender),
         epoch: words[at + Lane.senderEpoch],
+        threadId: words[at + Lane.senderThreadId],
         at,
         urgent: new RingReader(urgent),
         normal: new RingReader(normal),
@@ -257,6 +266,7 @@ export class Lanes {
       found.push({
         sender: this.#threadAt(at + Lane.sender),
         receiver: this.#threadAt(at + Lane.receiver),
+        receiverEpoch: this.#words[at + Lane.receiverEpoch],
         waitingBytes: urgent + normal,
         fullest: Math.max(urgent / urgentBytes, normal / this.#ringBytes),
       });

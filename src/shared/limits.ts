@@ -142,6 +142,8 @@ export const limits = {
   viewScansMax: 3,
   /** Bytes (UTF-8) of a group's name: the rest of an entry's name says who is the member. */
   groupNameBytesMax: 192,
+  /** Groups without members that a thread remembers as such, about 1 KB each; when there are more it starts anew. */
+  emptyGroupsKnownMax: 1_024,
   /** Groups that are told with their names among a registry's figures, the largest: each is a time series of its own
    *  wherever such figures are kept. */
   groupsToldMax: 100,

@@ -133,6 +133,40 @@ test('messages that were not read are told, of the thread that they wait for', a
   await until('it has read them', () => registry.insight.figures().lanes.waitingBytes === 0);
 });
 
+test('messages that a thread leaves unread at its end are not told of the next in its slot', async () => {
+  await using registry = await Registry.open({ shards: 1, threadsMax: 2 });
+  await using thread = await Thread.start(registry.handle);
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  await thread.run(({ registry }) => {
+    registry.register('server', 'ends');
+    registry.messages.receive(() => {});
+  });
+  thread.send((_, gate) => {
+    Atomics.store(gate, 0, 1);
+    Atomics.wait(gate, 0, 1);
+  }, gate);
+  await until('the thread is blocked', () => Atomics.load(gate, 0) === 1);
+  registry.messages.route('server', 'ends', 'x'.repeat(500));
+  const { slot } = registry.insight.figures().threads[1];
+  await thread.end();
+  await using next = await Thread.start();
+  await next.run(({ Registry }, handle) => {
+    for (;;) {
+      try {
+        Registry.attach(handle); // as soon as there is a row
+        return;
+      } catch {}
+    }
+  }, registry.handle);
+  const { threads, lanes } = registry.insight.figures();
+  assert.is(threads.find((one) => one.slot === slot)?.threadId, next.worker.threadId);
+  assert.equal(
+    threads.map(({ waitingBytes }) => waitingBytes),
+    [0, 0],
+  );
+  assert.equal([lanes.open, lanes.waitingBytes, lanes.fullest], [1, 0, 0]);
+});
+
 test('durations are those of all shards together, and buckets add up to them', async () => {
   await using registry = await Registry.open({ shards: 4 });
   for (let n = 0; n < 5_000; n++) registry.registerOrUpdate('kind', `name ${n % 100}`, { config: n });

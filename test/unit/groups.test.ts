@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type GroupMember, Registry } from '../../src/engine/index.ts';
 import { limits } from '../../src/shared/limits.ts';
+import { NameKey } from '../../src/shared/name-key.ts';
 import { audit, auditOnceSwept, total } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
@@ -57,6 +58,34 @@ test('members are one frozen array until one comes or goes, whatever else change
   assert.is(registry.groups.members('g'), members);
   registry.groups.join('g', { owner: registry.owner() });
   assert.is(registry.groups.members('g').length, 2);
+});
+
+test('that a group has no members is known until one comes, of so many groups', async () => {
+  await using registry = await Registry.open();
+  const reads = (act: () => unknown): number => {
+    const { encode } = NameKey.prototype;
+    let count = 0;
+    NameKey.prototype.encode = function (kind, name) {
+      count++;
+      encode.call(this, kind, name);
+    };
+    try {
+      act();
+    } finally {
+      NameKey.prototype.encode = encode;
+    }
+    return count;
+  };
+  const ask = () => registry.groups.members('nobody');
+  assert.equal(ask(), []);
+  assert.is(reads(ask), 0);
+  registry.groups.join('nobody');
+  assert.is(ask().length, 1);
+  registry.groups.leave('nobody');
+  assert.equal(ask(), []);
+  assert.is(reads(ask), 0);
+  for (let n = 0; n < limits.emptyGroupsKnownMax; n++) registry.groups.members(`another ${n}`);
+  assert.is(reads(ask), 1, 'it was forgotten for others');
 });
 
 test('a member that dies is none; its thread takes it along', async () => {

@@ -51,4 +51,32 @@ test('a turn whose handler has closed its registry leaves the lane to who has op
   assert.is(calls, 1);
 });
 
+test('a message names the thread that sent it, though another has its row when it is read', async () => {
+  await using registry = await Registry.open({ threadsMax: 2 });
+  const heard: [unknown, number][] = [];
+  registry.messages.receive((message, { from }) => heard.push([message, from.threadId])).unref();
+  registry.register('server', 'late');
+  await using sender = await Thread.start(registry.handle);
+  await using next = await Thread.start();
+  const id = sender.worker.threadId;
+  await sender.run(({ registry }) => void registry.register('thread', 'sender'));
+  const { slot } = registry.whereis('thread', 'sender')!.owner;
+  sender.send(({ registry }) => {
+    registry.messages.route('server', 'late', 'x');
+    process.exit();
+  });
+  next.send(({ Registry }, handle) => {
+    for (;;) {
+      try {
+        Registry.attach(handle).register('thread', 'next'); // as soon as there is a row
+        return;
+      } catch {}
+    }
+  }, registry.handle);
+  // This thread reads nothing meanwhile.
+  untilBlocked('the row is let again', () => registry.whereis('thread', 'next')?.owner.slot === slot);
+  await until('it is heard', () => heard.length === 1);
+  assert.equal(heard, [['x', id]]);
+});
+
 test.run();

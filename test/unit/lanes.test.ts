@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Lanes, lanesMax } from '../../src/shared/lanes.ts';
-import { ControlMap, Header } from '../../src/shared/layout.ts';
+import { ControlMap, Header, ThreadInfo } from '../../src/shared/layout.ts';
 import { limits } from '../../src/shared/limits.ts';
 import { BareThread, bareTable } from '../support/bare-thread.ts';
 import { codeOf } from '../support/errors.ts';
@@ -47,6 +47,18 @@ test('a lane is used again once neither side uses it', () => {
   lanes[1].giveBack(arrived);
   const third = lanes[1].open(two.slot, two.epoch, three.slot, three.epoch);
   assert.is(third.number, first.number);
+});
+
+test('a lane names the thread that opened it, whoever has its row when it is read', () => {
+  const { buffers, threads, lanes } = laneTable(64);
+  const [one, two] = threads;
+  const control = new Int32Array(buffers.control);
+  const idAt = mapOf(one).threads + one.slot * ThreadInfo.words + ThreadInfo.threadId;
+  control[idAt] = 77;
+  lanes[0].open(one.slot, one.epoch, two.slot, two.epoch);
+  one.owners.kill(one.slot, one.epoch);
+  control[idAt] = 78; // of the next tenant
+  assert.is(lanes[1].arrivals(two.slot, two.epoch)[0].threadId, 77);
 });
 
 test('damaged words are told, and followed by none', () => {

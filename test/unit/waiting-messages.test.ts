@@ -1,7 +1,12 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Address, Registry, type RegistryError } from '../../src/engine/index.ts';
+import { ControlMap, EndReason, Header } from '../../src/shared/layout.ts';
 import { Body } from '../../src/shared/message-body.ts';
+import { Owners } from '../../src/shared/owners.ts';
+import { codeOf } from '../support/errors.ts';
+import { Thread } from '../support/threads.ts';
 import { until } from '../support/waiting.ts';
 
 /* Messages that wait behind a full lane: what is delivered is what was sent, and each wait comes to an end. */
@@ -80,5 +85,48 @@ test('who waits when the registry is closed is told that', async () => {
     assert.is(await waiting, 'CLOSED');
   }
 });
+
+test('who waits for an owner that ends is told so while its thread is stopped; the others wait on', async () => {
+  await using registry = await Registry.open({ messageBytesMax: 1_000 });
+  await using thread = await Thread.start(registry.handle);
+  await thread.run(({ registry }) => {
+    for (const id of ['ends', 'lives']) {
+      const owner = registry.owner();
+      registry.register('server', id, { owner });
+      registry.messages.receive(() => {}, { owner });
+    }
+  });
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  thread.send((_, gate) => {
+    Atomics.store(gate, 0, 1);
+    Atomics.wait(gate, 0, 1);
+  }, gate);
+  await until('the thread is stopped', () => Atomics.load(gate, 0) === 1);
+  const [ends, lives] = ['ends', 'lives'].map((id) => registry.whereis('server', id)!.owner);
+  fill(registry, lives);
+  const sent = registry.messages.routeToAsync(lives, 'first');
+  const told: string[] = [];
+  const tell = (error: RegistryError) => void told.push(error.code);
+  registry.messages.routeToAsync(ends, 'x').catch(tell);
+  registry.messages.routeAsync('server', 'ends', 'y').catch(tell);
+  await turn();
+  ownersOf(registry).kill(ends.slot, ends.epoch, EndReason.expired); // as the sweep does when its time is over
+  await until('both are told', () => told.length === 2);
+  assert.equal(told, ['NOT_FOUND', 'NOT_FOUND']);
+  assert.is(
+    codeOf(() => registry.messages.routeTo(lives, 'x')),
+    'MAILBOX_FULL',
+    'its thread has read nothing',
+  );
+  Atomics.store(gate, 0, 0);
+  Atomics.notify(gate, 0);
+  await sent;
+});
+
+function ownersOf({ handle }: Registry): Owners {
+  const control = new Int32Array(handle.control);
+  const [threadsMax, ownersMax] = [control[Header.threadsMax], control[Header.ownersMax]];
+  return new Owners(control, new ControlMap(control[Header.shards], threadsMax, ownersMax), threadsMax, ownersMax);
+}
 
 test.run();
