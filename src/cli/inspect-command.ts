@@ -56,4 +56,9 @@ async function inspect({ target, kind, id, limit, json }: InspectArguments): Pro
   return json ? asJson(entry) : entryReport(entry);
 }
 
-const asJson = (value: unknown): string => JSON.stringify(value, undefined, 2);
+/** The same to any parser, and no control characters to a terminal. */
+const asJson = (value: unknown): string =>
+  JSON.stringify(value, undefined, 2).replace(
+    /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );

@@ -76,6 +76,9 @@ export function balance(
   strategy: BalanceStrategy = 'round robin',
   random: () => number = Math.random,
 ): Balancer {
+  if (typeof random !== 'function') {
+    throw new RegistryError('INVALID_OPTION', `random is ${inspect(random)}: a function, as Math.random is one`);
+  }
   const areIds = Array.isArray(ids) && ids.every((id) => typeof id === 'string');
   if (!areIds || ids.length === 0 || new Set(ids).size !== ids.length) {
     throw new RegistryError('INVALID_OPTION', 'balance takes a list of ids, at least one, each once');

@@ -94,10 +94,11 @@ export class Counters {
       throw new RegistryError('INVALID_OPTION', `counter ${quote(name)}: ${why}`);
     }
     const { owners, kinds } = this.#table;
-    const id = kinds.internReserved(kindOf(name));
+    const kind = kindOf(name);
     if (owner !== undefined && !owner.alive) {
       throw new RegistryError('OWNER_DEAD', `counter ${quote(name)}: its owner has ended`);
     }
+    const id = kinds.internReserved(kind); // for good: last
     const row = this.#rows.claim(id, owner?.slot ?? NOBODY, owner?.epoch ?? 0, keep);
     if (row === -1) {
       const max = limits.countersMax;
@@ -143,9 +144,13 @@ const PREFIX = 'counter:';
 
 /** Names of counters are few and for good, as kinds are, and are kept among them. @throws {RegistryError} `INVALID_NAME` */
 function kindOf(name: string): string {
-  if (typeof name === 'string' && name.length > 0) return `${PREFIX}${name}`;
+  if (typeof name !== 'string' || name === '' || !name.isWellFormed()) {
+    throw new RegistryError('INVALID_NAME', `a counter's name is well-formed text, not ${inspect(name)}`);
+  }
+  const bytes = Buffer.byteLength(name);
+  if (bytes <= limits.counterNameBytesMax) return `${PREFIX}${name}`;
   throw new RegistryError(
     'INVALID_NAME',
-    `a counter's name is a string with at least one character, not ${inspect(name)}`,
+    `counter ${quote(name)} has ${bytes} UTF-8 bytes; a counter's name may have ${limits.counterNameBytesMax}`,
   );
 }

@@ -112,8 +112,8 @@ export class InspectionServer implements AsyncDisposable {
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     try {
       for await (const line of linesOf(socket, limits.inspectionRequestBytesMax)) {
+        const answer = await this.#inTurn(() => (socket.destroyed ? '' : JSON.stringify(this.#answerTo(line))));
         if (socket.destroyed) break; // what it sent before is not answered
-        const answer = await this.#inTurn(() => JSON.stringify(this.#answerTo(line)));
         if (!socket.write(`${answer}\n`)) await Promise.race([once(socket, 'drain'), closed]);
       }
       socket.end();

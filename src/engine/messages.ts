@@ -128,8 +128,9 @@ export class Messages {
   /**
    * Sends a message to every owner that has a name of a kind, or to every owner of a list (of members of a group, entries,
    * owners), once each.
-   * @returns how many it was sent to: those that take no messages, whose lane is full, or that have ended are left out
-   * @throws {RegistryError} `MESSAGE_TOO_LARGE`, `INVALID_MESSAGE`, `INVALID_NAME`, `INVALID_OPTION`, `LANES_FULL`, `CLOSED`, `BUSY`
+   * @returns how many it was sent to: those that take no messages, whose lane is full, for whom there is no lane any more, or that
+   *   have ended are left out
+   * @throws {RegistryError} `MESSAGE_TOO_LARGE`, `INVALID_MESSAGE`, `INVALID_NAME`, `INVALID_OPTION`, `CLOSED`, `BUSY`
    */
   broadcast(
     to: string | Iterable<Address | { readonly owner: Address }>,
@@ -146,6 +147,12 @@ export class Messages {
     };
     if (typeof to === 'string') for (const { owner } of this.#host.list(to)) add(owner);
     else {
+      if (typeof Object(to)[Symbol.iterator] !== 'function') {
+        throw new RegistryError(
+          'INVALID_OPTION',
+          `a broadcast is to a kind or to a list of owners, not to ${inspect(to)}`,
+        );
+      }
       for (const one of to) {
         const owner = 'owner' in Object(one) ? (one as { readonly owner: Address }).owner : (one as Address);
         this.#checkAddress(owner);
@@ -154,8 +161,12 @@ export class Messages {
     }
     let count = 0;
     for (const { slot, epoch } of owners.values()) {
-      const sent = this.#mailroom.sendToOwner(slot, epoch, RecordType.message, 0, body, options.urgent === true);
-      if (sent === Sent.done) count++;
+      try {
+        const sent = this.#mailroom.sendToOwner(slot, epoch, RecordType.message, 0, body, options.urgent === true);
+        if (sent === Sent.done) count++;
+      } catch (error) {
+        if (!(error instanceof RegistryError && error.code === 'LANES_FULL')) throw error; // others have a lane already
+      }
     }
     return count;
   }
@@ -172,8 +183,8 @@ export class Messages {
     // Not an async function: its promise of its own would be a tenth of a call.
     try {
       checkRouteOptions(options);
-      options.signal?.throwIfAborted();
       const body = this.#outbox.body(request, options);
+      options.signal?.throwIfAborted(); // afterwards: a getter of the request may abort it
       if (typeof id === 'string') return this.#outbox.ask(this.#ownerOf(kind, id), kind, id, body, options);
       return this.#callOne(kind, id, body, options);
     } catch (error) {
@@ -199,9 +210,10 @@ export class Messages {
   callTo(owner: Address, request: unknown, options: CallOptions = noOptions): Promise<unknown> {
     try {
       checkRouteOptions(options);
+      const body = this.#outbox.body(request, options);
       options.signal?.throwIfAborted();
       this.#checkAddress(owner);
-      return this.#outbox.ask(owner, undefined, '', this.#outbox.body(request, options), options);
+      return this.#outbox.ask(owner, undefined, '', body, options);
     } catch (error) {
       return Promise.reject(error);
     }

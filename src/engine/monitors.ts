@@ -5,7 +5,9 @@ import { EndReason, Header } from '../shared/layout.ts';
 import { loadAfter } from '../shared/ordering.ts';
 import type { Table } from '../shared/table.ts';
 import type { Endings } from './endings.ts';
+import type { Entry } from './entry.ts';
 import { checkKnown, checkSignal } from './options.ts';
+import { Registration } from './registration.ts';
 import { offAbort, onAbort } from './signals.ts';
 
 /** An owner (an `Owner`, an entry's `owner`, the `from` of a message), or a name (an `Entry`, a `Registration`). */
@@ -150,6 +152,10 @@ export class Monitors {
     const record = readers[shard].read(key);
     if (record === 0) return undefined;
     const { owner: slot, ownerEpoch: epoch, born, expiry } = readers[shard];
+    // What is monitored by an entry or a registration is no longer there when the name is another's by now.
+    if (target instanceof Registration && (target.record !== record || target.born !== born)) return undefined;
+    const { owner: holder } = Object(target) as Partial<Entry>;
+    if (holder !== undefined && (holder.slot !== slot || holder.epoch !== epoch)) return undefined;
     const owner = this.#ownerOf({ slot, epoch });
     return owner && { ...owner, shard, record, born, expiry };
   }

@@ -26,6 +26,7 @@ export class PropertiesView {
 
   /** A property's value; undefined when there is none, or the owner has ended. @throws {RegistryError} `CLOSED` */
   get(key: string): JsonValue | undefined {
+    checkKey(key);
     const all = this.#read();
     return Object.hasOwn(all, key) ? all[key] : undefined;
   }
@@ -61,12 +62,7 @@ export class Properties extends PropertiesView {
   /** Sets a property: any JSON value. All of an owner's together take `configBytesMax` at most.
    *  @throws {RegistryError} `INVALID_NAME`, `INVALID_CONFIG`, `CONFIG_TOO_LARGE`, `OWNER_DEAD`, `TABLE_FULL`, `CLOSED`, `BUSY` */
   set(key: string, value: JsonInput): void {
-    if (typeof key !== 'string' || key === '') {
-      throw new RegistryError(
-        'INVALID_NAME',
-        `a property's key is a string with at least one character, not ${inspect(key)}`,
-      );
-    }
+    checkKey(key);
     // By itself: JSON would leave a function out of an object and say nothing.
     const plain = JSON.parse(encodeConfig(value).text);
     this.#write(new Map<string, unknown>(this.entries()).set(key, plain));
@@ -74,6 +70,7 @@ export class Properties extends PropertiesView {
 
   /** Removes a property. @returns whether there was one. @throws {RegistryError} as `set` does */
   delete(key: string): boolean {
+    checkKey(key);
     const all = new Map<string, unknown>(this.entries());
     if (!all.delete(key)) return false;
     this.#write(all);
@@ -104,6 +101,14 @@ export class Properties extends PropertiesView {
     // As a registration: an owner that closes in good order frees it.
     owner.register(nobodysHost, 'properties of owner', id, config, IfHeld.update);
   }
+}
+
+function checkKey(key: string): void {
+  if (typeof key === 'string' && key !== '') return;
+  throw new RegistryError(
+    'INVALID_NAME',
+    `a property's key is a string with at least one character, not ${inspect(key)}`,
+  );
 }
 
 /** Nobody gets this registration into his hands. */

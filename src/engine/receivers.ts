@@ -1,4 +1,6 @@
+import { inspect } from 'node:util';
 import { RegistryError } from '../shared/errors.ts';
+import { attempt } from '../shared/foreign.ts';
 import { Takes } from '../shared/layout.ts';
 import type { Table } from '../shared/table.ts';
 import type { Endings } from './endings.ts';
@@ -92,7 +94,12 @@ export class Receiver implements Disposable {
 }
 
 function warn(error: unknown): void {
-  process.emitWarning(`a message handler failed: ${error instanceof Error ? error.stack : error}`, 'RollcallWarning');
+  // What was thrown may be anything, also what has no text.
+  const what = attempt(
+    () => String(error instanceof Error ? error.stack : inspect(error)),
+    'of something that has no text',
+  );
+  process.emitWarning(`a message handler failed: ${what}`, 'RollcallWarning');
 }
 
 const takenBy = ({ message, call }: Handlers): number =>

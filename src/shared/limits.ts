@@ -19,6 +19,8 @@ export const limits = {
   /** Different names of counters over a registry's life. They are kept as kinds are, and leave these all their room: 320 B of
    *  address space each. */
   counterNamesMax: 1024,
+  /** Bytes (UTF-8) of a counter's name: a kind's name begins with what tells it from others. */
+  counterNameBytesMax: 238,
   /** Stored bytes of one config. The undo journal of a shard must hold the pages of one value. */
   configBytesMax: 1 << 20,
   /** Value bytes of one shard: the undo journal addresses a word of them, and of the rows of their pages, with 28 bits. */

@@ -154,6 +154,29 @@ test('a call ends with its time, and the handler hears of it', async () => {
   assert.is(await messages.call('server', 'x', 'count'), 2);
 });
 
+test('a signal that aborts while the request is read ends the call before it is sent', async () => {
+  await using registry = await Registry.open();
+  let calls = 0;
+  registry.messages.serve(() => calls++);
+  registry.register('kind', 'x');
+  for (const call of ['call', 'callTo'] as const) {
+    const controller = new AbortController();
+    const request = {
+      get x() {
+        controller.abort('enough');
+        return 1;
+      },
+    };
+    const { signal } = controller;
+    const reply =
+      call === 'call'
+        ? registry.messages.call('kind', 'x', request, { signal })
+        : registry.messages.callTo(registry.whereis('kind', 'x')!.owner, request, { signal });
+    assert.is(await reply.catch((reason) => reason), 'enough');
+  }
+  assert.is(await registry.messages.call('kind', 'x', 'now'), 0, 'none of them came');
+});
+
 test('deadlines that come in any order are each kept', async () => {
   await using registry = await Registry.open();
   registry.messages.serve(() => new Promise(() => {})).unref();

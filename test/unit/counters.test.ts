@@ -4,7 +4,7 @@ import { Registry } from '../../src/engine/index.ts';
 import { CounterRow, Counters as CountersBlock } from '../../src/shared/layout.ts';
 import { limits } from '../../src/shared/limits.ts';
 import { Table } from '../../src/shared/table.ts';
-import { codeOf } from '../support/errors.ts';
+import { codeOf, refusal } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
 import { until } from '../support/waiting.ts';
 
@@ -228,6 +228,24 @@ test('names and options that cannot be are refused; a closed registry counts not
   ]) {
     assert.is(codeOf(call), 'CLOSED');
   }
+});
+
+test('a counter that is refused uses up no name', async () => {
+  await using registry = await Registry.open();
+  const owner = registry.owner();
+  owner.close();
+  assert.is(
+    codeOf(() => registry.counter('of a dead owner', { owner })),
+    'OWNER_DEAD',
+  );
+  for (const name of ['x'.repeat(limits.counterNameBytesMax + 1), '\ud800', '', 7 as never]) {
+    const { code, message } = refusal(() => registry.counter(name));
+    assert.is(code, 'INVALID_NAME');
+    assert.not.match(message, /kind|rollcall:/);
+  }
+  assert.equal(registry.counters.names(), []);
+  registry.counter('x'.repeat(limits.counterNameBytesMax)).increment();
+  assert.equal(registry.counters.names(), ['x'.repeat(limits.counterNameBytesMax)]);
 });
 
 test("kinds of the registry's own are refused to users", async () => {

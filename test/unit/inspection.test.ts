@@ -70,6 +70,34 @@ test('requests at once are answered in their order', async () => {
   );
 });
 
+test('a request whose client has hung up is not answered when its turn comes', async () => {
+  await using registry = await Registry.open({ shards: 1 });
+  for (let n = 0; n < 5_000; n++) registry.register('server', `${n}`);
+  await using server = await registry.insight.serve({ path: socketPath('gone') });
+  const { list } = registry;
+  let lists = 0;
+  registry.list = function (this: Registry, ...kind) {
+    lists++;
+    return list.apply(this, kind);
+  } as typeof list;
+  const gone: Promise<unknown>[] = [];
+  for (let n = 0; n < limits.inspectorsMax; n++) {
+    const socket = await connected(server.path);
+    gone.push(once(socket, 'close'));
+    socket.write('{"ask":"names","kind":"server","limit":5000}\n', () => socket.destroy());
+  }
+  await Promise.all(gone);
+  for (let answered = false; !answered; ) {
+    try {
+      await using inspector = await Inspector.connect({ path: server.path });
+      answered = (await inspector.names('server', 1)).names.length === 1;
+    } catch (error) {
+      assert.instance(error, RegistryError); // the server has not noticed yet that there is room
+    }
+  }
+  assert.ok(lists < limits.inspectorsMax, `${lists} answers for one who waited`);
+});
+
 test('what fails there is told here, with its code, and the next request is answered', async () => {
   await using registry = await Registry.open({ shards: 1 });
   await using server = await registry.insight.serve({ path: socketPath('c') });

@@ -4,6 +4,7 @@ import { type MessagePort, Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Address, balance, Registry, RegistryError } from '../../src/engine/index.ts';
+import { lanesMax } from '../../src/shared/lanes.ts';
 import { limits } from '../../src/shared/limits.ts';
 import { codeOf } from '../support/errors.ts';
 import { type Remote, Thread } from '../support/threads.ts';
@@ -555,6 +556,22 @@ test('a broadcast to a slot of which an earlier tenant is listed, too, reaches t
   registry.messages.receive(() => {}, { owner }).unref();
   assert.is(registry.messages.broadcast([owner, before], 1), 1);
   assert.is(registry.messages.broadcast([before, owner], 1), 1);
+});
+
+test('a broadcast leaves out those for whom there is no lane any more', async () => {
+  await using registry = await Registry.open({ shards: 1, messageBytesMax: limits.messageBytesMax, threadsMax: 300 });
+  const lanes = lanesMax(limits.messageBytesMax);
+  const attached = Array.from({ length: lanes + 3 }, () => Registry.attach(registry.handle));
+  let received = 0;
+  for (const each of attached) each.messages.receive(() => received++);
+  const owners = attached.map((each, n) => each.register('kind', `${n}`) && registry.whereis('kind', `${n}`)!.owner);
+  assert.is(registry.messages.broadcast(owners, 'all'), lanes);
+  await until('they have it', () => received === lanes);
+  for (const each of attached) await each.close();
+  assert.is(
+    codeOf(() => registry.messages.broadcast(5 as never, 'x')),
+    'INVALID_OPTION',
+  );
 });
 
 test('a sender is named, and can be answered', async () => {

@@ -229,4 +229,23 @@ test('nonsense is refused', async () => {
   );
 });
 
+test('an entry or a registration that has ended is already gone, also when its name is another’s', async () => {
+  await using registry = await Registry.open();
+  await using other = Registry.attach(registry.handle);
+  const registration = registry.register('kind', 'x');
+  const entry = registry.whereis('kind', 'x')!;
+  registration.unregister();
+  other.register('kind', 'x');
+  assert.is((await registry.monitor(entry).down).reason, 'already gone');
+  assert.is((await registry.monitor(registration).down).reason, 'already gone');
+  const monitor = registry.monitor(registry.whereis('kind', 'x')!);
+  other.unregister('kind', 'x');
+  assert.is((await monitor.down).reason, 'unregistered');
+  const again = registry.register('kind', 'x');
+  again.update(1);
+  const living = registry.monitor(again);
+  again.unregister();
+  assert.is((await living.down).reason, 'unregistered');
+});
+
 test.run();
