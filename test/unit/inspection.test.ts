@@ -90,7 +90,7 @@ test('a request whose client has hung up is not answered when its turn comes', a
   for (let answered = false; !answered; ) {
     try {
       await using inspector = await Inspector.connect({ path: server.path });
-      answered = (await inspector.names('server', 1)).names.length === 1;
+      answered = (await inspector.names('server', { limit: 1 })).names.length === 1;
     } catch (error) {
       assert.instance(error, RegistryError); // the server has not noticed yet that there is room
     }
