@@ -158,7 +158,8 @@ export const Shard = {
 
 /** What the kernel and Node call a thread; written by the thread when it attaches. */
 export const ThreadInfo = {
-  /** 0, or who has claimed this row: its kernel thread id, or where the system has no /proc -1 - `threadId`. */
+  /** 0, or who has claimed this row: its kernel thread id, or where the system has no /proc -1 - `threadId`. From before
+   *  a row is alive until after it is free again, when it is nobody's for a moment: see owner-table.ts. */
   claim: 0,
   /** `worker_threads.threadId`. */
   threadId: 1,
