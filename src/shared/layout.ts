@@ -196,8 +196,8 @@ export const OwnerRow = {
 } as const;
 /** Bits of `OwnerRow.takes`: a tenancy has handlers of these. */
 export const Takes = { nothing: 0, messages: 1, calls: 2 } as const;
-/** Bits of `OwnerRow.reason`. Without one the owner ended with its thread. */
-export const EndReason = { none: 0, closed: 1, expired: 2 } as const;
+/** Bits of `OwnerRow.reason`. `exited`: with its thread, or nobody said more. */
+export const EndReason = { none: 0, closed: 1, expired: 2, exited: 3 } as const;
 export const OwnerState = { free: 0, alive: 1, dead: 2, mask: 3, step: 4 } as const;
 /** At this epoch a row is dead for good: the next tenancy would come near the sign bit. */
 export const ownerEpochMax = 0x7ffffff0;
