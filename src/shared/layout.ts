@@ -55,7 +55,7 @@ export const Header = {
   lockRequests: 34,
   /** A read-mostly line: the bell of those who watch for changes. Anybody, by compareExchange: see watch-bell.ts. */
   watchBell: 48,
-  /** A line for contention: see contention.ts. 1 while the coordinator watches, 0 while it waits to be asked to. */
+  /** A line for contention: see contention.ts. A `WatchState`. */
   contentionWatch: 64,
   /** How often an alarm was raised or cleared: listeners wait for the next time. */
   alarmChanges: 65,
@@ -71,6 +71,9 @@ export const Header = {
   nextDeadline: 72,
   /** 1 once any entry or owner had a deadline. */
   anyDeadline: 73,
+  /** The value of `nextDeadline` that the sweeper sleeps on, and 1 while it does. The sweeper's alone. */
+  deadlineAwaited: 74,
+  sweeperAsleep: 75,
   /** A line for deaths, apart from `state`, which each cached absence loads. How many owners and threads have ended so far, counted
    *  after the fact: a hint that there is something to sweep. */
   deaths: 80,
@@ -80,6 +83,9 @@ export const Header = {
 } as const;
 
 export const RegistryState = { open: 1, closed: 2 } as const;
+
+/** `Header.contentionWatch`: whether the coordinator looks at the shards, or waits to be asked to. */
+export const WatchState = { resting: 0, asked: 1, watching: 2 } as const;
 
 /** A lock with the journal that makes its critical sections repairable. Heads both kinds of block. */
 export const Guard = {

@@ -63,7 +63,7 @@ export class OwnerTable extends Guarded {
     const kernel = currentKernelThread();
     Atomics.store(this.control, this.#info(COORDINATOR_SLOT) + ThreadInfo.claim, claimant(kernel.tid));
     this.#occupy(COORDINATOR_SLOT, free ? epoch : (epoch & ~OwnerState.mask) + OwnerState.step, kernel);
-    this.#owners.bell.ringAloud(); // the one before may have ended between a death and its bell
+    this.#owners.bell.ring(); // the one before may have ended between a death and its bell
     return COORDINATOR_SLOT;
   }
 

@@ -117,8 +117,7 @@ export class Owners {
     this.#sayWhy(slot, epoch & ~OwnerState.mask, reason); // before the end, so that who sees the one sees the other
     if (Atomics.compareExchange(this.#words, this.epochAt(slot), epoch, epoch + 1) !== epoch) return false;
     Atomics.add(this.#words, Header.deaths, 1);
-    if (slot < this.threadsMax) this.bell.ringAloud();
-    else this.bell.ring();
+    this.bell.ring();
     this.tellEnding();
     return true;
   }

@@ -614,16 +614,16 @@ export const mutants: readonly Mutant[] = [
     name: 'who waits does not arm the bell',
     file: 'shared/watch-bell.ts',
     caughtBy: 'bell: an update',
-    find: 'if (!(word & 1) && Atomics.compareExchange(this.#words, Header.watchBell, word, word | 1) !== word) continue;',
-    replace: '',
+    find: `        state === State.armed ||
+        Atomics.compareExchange(words, Header.watchBell, word, word | State.armed) === word`,
+    replace: 'state !== State.rung',
   },
   {
     name: 'a death rings no bell',
     file: 'shared/owners.ts',
     caughtBy: 'bell: ',
-    find: `    if (slot < this.threadsMax) this.bell.ringAloud();
-    else this.bell.ring();`,
-    replace: '',
+    find: 'this.bell.ring();\n    this.tellEnding();',
+    replace: 'this.tellEnding();',
   },
   {
     name: 'a reader finds what has expired',
