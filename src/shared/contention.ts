@@ -1,4 +1,4 @@
-import { type ControlMap, Guard, Header, Shard } from './layout.ts';
+import { type ControlMap, Guard, Header, Shard, WatchState } from './layout.ts';
 import { AlarmReason, Monitor } from './monitor-layout.ts';
 import { WatchBell } from './watch-bell.ts';
 
@@ -23,14 +23,16 @@ export interface RecentContention {
  * The words by which writers, the coordinator and listeners speak of contention.
  *
  * ```
- * writer that has to sleep   contention bit of the lock, then `contentionWatch` 0 → 1, notify
- * coordinator, at rest       waits for `contentionWatch` to be other than 0
- * coordinator, watching      looks every `limits.alarmLookMs`; shard's words, then `alarmChanges` + 1, notify
- * coordinator, all is calm   `contentionWatch` := 0, then looks once more whether anybody sleeps on a lock
+ * writer that has to sleep   contention bit of the lock, then, unless `contentionWatch` says watching: resting → asked, notify
+ * writer that was slow       its figures, then the same
+ * coordinator, at rest       waits for `contentionWatch` to be other than resting
+ * coordinator, watching      `contentionWatch` := watching, then looks every `limits.alarmLookMs`; shard's words, then `alarmChanges` + 1, notify
+ * coordinator, all is calm   `contentionWatch` := resting, then a last look, also whether anybody sleeps on a lock
  * listener                   waits for `alarmChanges` to move on, then reads the shards' words
  * ```
- * Nobody is overlooked: a writer marks the lock before it looks at `contentionWatch`, the coordinator clears that before
- * it looks at the locks, so one of them sees the other. A coordinator that ends leaves all words as they are; the next
+ * Nobody is overlooked: a writer marks the lock, or notes its figures, before it looks at `contentionWatch`; the coordinator
+ * clears that before its last look, so one of them sees the other. A writer may be cut off between asking and notifying:
+ * until the coordinator says that it watches, each notifies. A coordinator that ends leaves all words as they are; the next
  * begins with looking.
  */
 export class Contention {
@@ -57,19 +59,24 @@ export class Contention {
   /** A writer asks to be watched. */
   ask(): void {
     const words = this.#words;
-    if (Atomics.load(words, Header.contentionWatch) !== 0) return;
-    if (Atomics.compareExchange(words, Header.contentionWatch, 0, 1) === 0)
-      Atomics.notify(words, Header.contentionWatch);
+    if (Atomics.load(words, Header.contentionWatch) === WatchState.watching) return;
+    Atomics.compareExchange(words, Header.contentionWatch, WatchState.resting, WatchState.asked);
+    Atomics.notify(words, Header.contentionWatch);
   }
 
   /** Resolves once somebody asks, or has since the last `rest`. */
   async asked(): Promise<void> {
-    await Atomics.waitAsync(this.#words, Header.contentionWatch, 0).value;
+    await Atomics.waitAsync(this.#words, Header.contentionWatch, WatchState.resting).value;
   }
 
-  /** Nobody is watched any more; then look whether `anyoneSleeps`. */
+  /** All are watched from now on. */
+  watch(): void {
+    Atomics.store(this.#words, Header.contentionWatch, WatchState.watching);
+  }
+
+  /** Nobody is watched any more, after one last look, and one whether `anyoneSleeps`. */
   rest(): void {
-    Atomics.store(this.#words, Header.contentionWatch, 0);
+    Atomics.store(this.#words, Header.contentionWatch, WatchState.resting);
   }
 
   anyoneSleeps(): boolean {

@@ -55,7 +55,7 @@ export const Header = {
   lockRequests: 34,
   /** A read-mostly line: the bell of those who watch for changes. Anybody, by compareExchange: see watch-bell.ts. */
   watchBell: 48,
-  /** A line for contention: see contention.ts. 1 while the coordinator watches, 0 while it waits to be asked to. */
+  /** A line for contention: see contention.ts. A `WatchState`. */
   contentionWatch: 64,
   /** How often an alarm was raised or cleared: listeners wait for the next time. */
   alarmChanges: 65,
@@ -71,6 +71,9 @@ export const Header = {
   nextDeadline: 72,
   /** 1 once any entry or owner had a deadline. */
   anyDeadline: 73,
+  /** The value of `nextDeadline` that the sweeper sleeps on, and 1 while it does. The sweeper's alone. */
+  deadlineAwaited: 74,
+  sweeperAsleep: 75,
   /** A line for deaths, apart from `state`, which each cached absence loads. How many owners and threads have ended so far, counted
    *  after the fact: a hint that there is something to sweep. */
   deaths: 80,
@@ -80,6 +83,9 @@ export const Header = {
 } as const;
 
 export const RegistryState = { open: 1, closed: 2 } as const;
+
+/** `Header.contentionWatch`: whether the coordinator looks at the shards, or waits to be asked to. */
+export const WatchState = { resting: 0, asked: 1, watching: 2 } as const;
 
 /** A lock with the journal that makes its critical sections repairable. Heads both kinds of block. */
 export const Guard = {
@@ -158,7 +164,8 @@ export const Shard = {
 
 /** What the kernel and Node call a thread; written by the thread when it attaches. */
 export const ThreadInfo = {
-  /** 0, or who has claimed this row: its kernel thread id, or where the system has no /proc -1 - `threadId`. */
+  /** 0, or who has claimed this row: its kernel thread id, or where the system has no /proc -1 - `threadId`. From before
+   *  a row is alive until after it is free again, when it is nobody's for a moment: see owner-table.ts. */
   claim: 0,
   /** `worker_threads.threadId`. */
   threadId: 1,
@@ -195,8 +202,8 @@ export const OwnerRow = {
 } as const;
 /** Bits of `OwnerRow.takes`: a tenancy has handlers of these. */
 export const Takes = { nothing: 0, messages: 1, calls: 2 } as const;
-/** In place of the state in `OwnerRow.reason`, so 3 is the last there can be. Without one the owner ended with its thread. */
-export const EndReason = { none: 0, closed: 1, expired: 2 } as const;
+/** In place of the state in `OwnerRow.reason`, so there can be no more. `exited`: with its thread, or nobody said more. */
+export const EndReason = { none: 0, closed: 1, expired: 2, exited: 3 } as const;
 export const OwnerState = { free: 0, alive: 1, dead: 2, mask: 3, step: 4 } as const;
 /** At this epoch a row is dead for good: the next tenancy would come near the sign bit. */
 export const ownerEpochMax = 0x7ffffff0;

@@ -34,7 +34,9 @@ export class OwnerTable extends Guarded {
 
   /**
    * Claims a thread row for the calling thread. Takes no lock, as a lock needs a holder to name: `claim` goes from 0 to
-   * the caller by compareExchange, then the caller alone writes the row, then the epoch makes it alive.
+   * the caller by compareExchange, then the caller alone writes the row, then the epoch makes it alive. `claim` is 0 only
+   * while the row is free.
+   * @throws {RegistryError} `CORRUPT` when an unclaimed row has a tenant
    * @returns its slot, or -1 when `threadsMax` threads are attached.
    */
   claimThread(): number {
@@ -43,12 +45,12 @@ export class OwnerTable extends Guarded {
     for (let slot = COORDINATOR_SLOT + 1; slot < this.#owners.threadsMax; slot++) {
       const claim = this.#info(slot) + ThreadInfo.claim;
       if (!this.#isFree(slot) || Atomics.compareExchange(this.control, claim, 0, me) !== 0) continue;
-      // Look again: between the first look and the claim the row may have had a tenant, whose end is being settled.
-      if (this.#isFree(slot)) {
-        this.#occupy(slot, this.#owners.epoch(slot), kernel);
-        return slot;
-      }
-      Atomics.compareExchange(this.control, claim, me, 0);
+      // Read after the claim: since the look above the row may have had a tenant, and been freed.
+      const epoch = this.#owners.epoch(slot);
+      if ((epoch & OwnerState.mask) !== OwnerState.free)
+        throw corrupt(`thread row ${slot}, with a tenant and no claim`);
+      this.#occupy(slot, epoch, kernel);
+      return slot;
     }
     return -1;
   }
@@ -61,7 +63,7 @@ export class OwnerTable extends Guarded {
     const kernel = currentKernelThread();
     Atomics.store(this.control, this.#info(COORDINATOR_SLOT) + ThreadInfo.claim, claimant(kernel.tid));
     this.#occupy(COORDINATOR_SLOT, free ? epoch : (epoch & ~OwnerState.mask) + OwnerState.step, kernel);
-    this.#owners.bell.ringAloud(); // the one before may have ended between a death and its bell
+    this.#owners.bell.ring(); // the one before may have ended between a death and its bell
     return COORDINATOR_SLOT;
   }
 
@@ -177,19 +179,25 @@ export class OwnerTable extends Guarded {
       const row = this.#row(slot);
       if (this.control[row + OwnerRow.epoch] !== epoch) return;
       this.begin(Operation.reclaim, slot, epoch, 0);
-      if (slot < this.#owners.threadsMax) {
-        // Who claims the row now looks at its epoch again, and backs off until it is free.
+      const isThread = slot < this.#owners.threadsMax;
+      if (isThread) {
         this.setControl(this.#info(slot) + ThreadInfo.startTicks, 0);
-        this.setControl(this.#info(slot) + ThreadInfo.claim, 0);
+        this.setControl(this.#info(slot) + ThreadInfo.claim, BEING_FREED);
       } else {
         this.setControl(row + OwnerRow.nextFree, this.control[this.#map.control + Control.ownerFree]);
         this.setControl(this.#map.control + Control.ownerFree, slot);
       }
       Atomics.store(this.control, row + OwnerRow.epoch, epoch - OwnerState.dead + OwnerState.step);
+      if (isThread) this.#openToClaimers(slot);
       this.end();
     } finally {
       this.leave();
     }
+  }
+
+  /** The last step of freeing a thread row. Also when a killed one had done it: then somebody may have claimed the row. */
+  #openToClaimers(slot: number): void {
+    Atomics.compareExchange(this.control, this.#info(slot) + ThreadInfo.claim, BEING_FREED, 0);
   }
 
   protected repairOperation(op: number): void {
@@ -198,6 +206,7 @@ export class OwnerTable extends Guarded {
     if (!isRow || (op !== Operation.claimOwner && op !== Operation.reclaim))
       throw corrupt(`operation ${op} on row ${slot}`);
     if (this.control[this.#row(slot) + OwnerRow.epoch] === this.intentBefore) this.undo();
+    else if (op === Operation.reclaim && slot < this.#owners.threadsMax) this.#openToClaimers(slot);
     this.end();
   }
 
@@ -222,6 +231,9 @@ export class OwnerTable extends Guarded {
     return this.#map.threads + slot * ThreadInfo.words;
   }
 }
+
+/** A claim of no thread. With it nobody claims the row before its freeing is committed, so no repair writes over a claim. */
+const BEING_FREED = -0x8000_0000;
 
 /** How a thread names itself in a claim. Threads of one process have different kernel thread ids while they live. */
 const claimant = (tid: number): number => (tid > 0 ? tid : -1 - threadId);

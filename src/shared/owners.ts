@@ -110,21 +110,24 @@ export class Owners {
   }
 
   /** Ends a tenancy: everything it owns stops resolving, in every thread, by this one store.
-   *  @param reason an `EndReason`, told to monitors
+   *  @param reason an `EndReason`, told to monitors: the first that is given for a tenancy stays
    *  @returns false when it had ended before; a later tenant of the slot is never harmed. */
-  kill(slot: number, epoch: number, reason: number = EndReason.none): boolean {
+  kill(slot: number, epoch: number, reason: number = EndReason.exited): boolean {
     if (!this.isAlive(epoch)) return false;
-    // Before the end, so that who sees the one sees the other. It names the tenancy: late, it says nothing of the next.
-    if (reason !== EndReason.none) {
-      const row = this.#map.owners + slot * OwnerRow.words;
-      Atomics.store(this.#words, row + OwnerRow.reason, (epoch & ~OwnerState.mask) | reason);
-    }
+    this.#sayWhy(slot, epoch & ~OwnerState.mask, reason); // before the end, so that who sees the one sees the other
     if (Atomics.compareExchange(this.#words, this.epochAt(slot), epoch, epoch + 1) !== epoch) return false;
     Atomics.add(this.#words, Header.deaths, 1);
-    if (slot < this.threadsMax) this.bell.ringAloud();
-    else this.bell.ring();
+    this.bell.ring();
     this.tellEnding();
     return true;
+  }
+
+  /** The word only grows: it names a later tenancy, or gives this one its reason. Each tenancy has one before it ends, so
+   *  a late notice finds one; and who finds that another was quicker leaves it at that. */
+  #sayWhy(slot: number, tenancy: number, reason: number): void {
+    const at = this.#map.owners + slot * OwnerRow.words + OwnerRow.reason;
+    const before = Atomics.load(this.#words, at);
+    if (before <= tenancy) Atomics.compareExchange(this.#words, at, before, tenancy | reason);
   }
 
   /** Wakes who waits for the end of an owner or of a name. */
@@ -133,7 +136,7 @@ export class Owners {
     Atomics.notify(this.#words, Header.endings);
   }
 
-  /** Why a tenancy ended, an `EndReason`: `none` when nobody said so. */
+  /** Why a tenancy ended, an `EndReason`: `none` while it lives. */
   endReason(slot: number, epoch: number): number {
     const word = Atomics.load(this.#words, this.#map.owners + slot * OwnerRow.words + OwnerRow.reason);
     return (word ^ epoch) & ~OwnerState.mask ? EndReason.none : word & OwnerState.mask;

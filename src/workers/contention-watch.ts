@@ -71,13 +71,14 @@ export class ContentionWatch {
   async run(): Promise<void> {
     const { contention } = this.#table;
     for (;;) {
+      contention.watch();
       this.#begin();
       for (let calmLooks = 0; calmLooks < limits.alarmRestLooks; ) {
         calmLooks = this.#look() ? calmLooks + 1 : 0;
         await delay(limits.alarmLookMs);
       }
       contention.rest();
-      if (!contention.anyoneSleeps()) await contention.asked();
+      if (this.#look() && !contention.anyoneSleeps()) await contention.asked();
     }
   }
 

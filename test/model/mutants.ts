@@ -272,13 +272,14 @@ export const mutants: readonly Mutant[] = [
     replace: 'if ((Atomics.add(this.#words, this.epochAt(slot), 1) & 3) !== 1) return false;',
   },
   {
-    name: 'who claims a row does not look again whether it is free',
+    name: 'the epoch of a row is read before the row is claimed',
     file: 'shared/owner-table.ts',
     caughtBy: 'rows: a thread attaches | another attaches, dies',
-    find: `      if (this.#isFree(slot)) {
-        this.#occupy(`,
-    replace: `      if (slot > 0) {
-        this.#occupy(`,
+    find: `      if (!this.#isFree(slot) || Atomics.compareExchange(this.control, claim, 0, me) !== 0) continue;
+      // Read after the claim: since the look above the row may have had a tenant, and been freed.
+      const epoch = this.#owners.epoch(slot);`,
+    replace: `      const epoch = this.#owners.epoch(slot);
+      if (!this.#isFree(slot) || Atomics.compareExchange(this.control, claim, 0, me) !== 0) continue;`,
   },
   {
     name: 'a row is freed whatever its epoch is by then',
@@ -288,14 +289,25 @@ export const mutants: readonly Mutant[] = [
     replace: '',
   },
   {
-    name: 'a row is free before its claim is taken back',
+    name: 'a row can be claimed before its freeing is committed',
     file: 'shared/owner-table.ts',
-    caughtBy: 'rows: a thread attaches to the row that is freed meanwhile',
-    find: `        this.setControl(this.#info(slot) + ThreadInfo.startTicks, 0);
-        this.setControl(this.#info(slot) + ThreadInfo.claim, 0);`,
-    replace: `        Atomics.store(this.control, row + OwnerRow.epoch, epoch - OwnerState.dead + OwnerState.step);
-        this.setControl(this.#info(slot) + ThreadInfo.startTicks, 0);
-        this.setControl(this.#info(slot) + ThreadInfo.claim, 0);`,
+    caughtBy: 'reclaim: ',
+    find: 'this.setControl(this.#info(slot) + ThreadInfo.claim, BEING_FREED);',
+    replace: 'this.setControl(this.#info(slot) + ThreadInfo.claim, 0);',
+  },
+  {
+    name: 'a repair opens a row that was open, and claimed since',
+    file: 'shared/owner-table.ts',
+    caughtBy: 'reclaim: ',
+    find: 'Atomics.compareExchange(this.control, this.#info(slot) + ThreadInfo.claim, BEING_FREED, 0);',
+    replace: 'Atomics.store(this.control, this.#info(slot) + ThreadInfo.claim, 0);',
+  },
+  {
+    name: 'a repair leaves a row free and shut',
+    file: 'shared/owner-table.ts',
+    caughtBy: 'reclaim: ',
+    find: 'else if (op === Operation.reclaim && slot < this.#owners.threadsMax) this.#openToClaimers(slot);',
+    replace: '',
   },
   {
     name: 'an owner is alive before its row says whose it is',
@@ -602,16 +614,16 @@ export const mutants: readonly Mutant[] = [
     name: 'who waits does not arm the bell',
     file: 'shared/watch-bell.ts',
     caughtBy: 'bell: an update',
-    find: 'if (!(word & 1) && Atomics.compareExchange(this.#words, Header.watchBell, word, word | 1) !== word) continue;',
-    replace: '',
+    find: `        state === State.armed ||
+        Atomics.compareExchange(words, Header.watchBell, word, word | State.armed) === word`,
+    replace: 'state !== State.rung',
   },
   {
     name: 'a death rings no bell',
     file: 'shared/owners.ts',
     caughtBy: 'bell: ',
-    find: `    if (slot < this.threadsMax) this.bell.ringAloud();
-    else this.bell.ring();`,
-    replace: '',
+    find: 'this.bell.ring();\n    this.tellEnding();',
+    replace: 'this.tellEnding();',
   },
   {
     name: 'a reader finds what has expired',

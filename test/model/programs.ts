@@ -443,6 +443,17 @@ function rows(): Program[] {
       const three = program.threads.filter(({ length }) => length > 0).length > 2;
       return { ...program, name: `${program.name}, killed`, kill: Math.max(0, kill), ...(three ? { bound: 2 } : {}) };
     });
+  // Not as above, where who attaches is killed: here it is who frees the row.
+  const freed: Program[] = [
+    {
+      name: 'reclaim: a thread attaches, ends, and who frees its row is killed | the dead are settled | another attaches',
+      setup: away(2, 3),
+      threads: [[bury(2), reclaim(2)], [settle], [attach], [attach]],
+      kill: 0,
+      bound: 2,
+      names: [],
+    },
+  ];
   const successions = [register(a, 'anew'), update(a), unregister(a)].flatMap((operation): Program[] => {
     const name = `succession: the coordinator is killed in its ${operation.op}`;
     const setup = by(0, succeed(), ...(operation.op === 'register' ? [] : [register(a)]));
@@ -460,7 +471,7 @@ function rows(): Program[] {
       },
     ];
   });
-  return [...found, ...killed, ...successions];
+  return [...found, ...killed, ...freed, ...successions];
 }
 
 /** Views: what changes meanwhile, or is begun by a writer who is killed, none of them misses. The model's log has room for

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Registry, type RegistryHandle, type ShardContention } from '../../src/engine/index.ts';
-import { Header } from '../../src/shared/layout.ts';
+import { Header, WatchState } from '../../src/shared/layout.ts';
 import { LockHolder } from '../support/lock-holder.ts';
 import { idsInShard } from '../support/shard-names.ts';
 import { Thread } from '../support/threads.ts';
@@ -121,19 +121,19 @@ test('writes alarm by their mean, as in the seeds', async () => {
 
 test('nobody is watched where nobody waits', async () => {
   await using registry = await Registry.open({ shards: 1 });
-  await until('the first look is over', () => watched(registry) === 0);
+  await until('the first look is over', () => watched(registry) === WatchState.resting);
   await using holder = await LockHolder.start(registry.handle);
   await holder.hold({ shards: [0] });
-  assert.is(watched(registry), 0, 'a lock that nobody waits for');
+  assert.is(watched(registry), WatchState.resting, 'a lock that nobody waits for');
   await holder.release();
   for (let n = 0; n < 10_000; n++) registry.registerOrUpdate(kind, 'id', { config: n });
-  assert.is(watched(registry), 0, 'writes that do not wait');
+  assert.is(watched(registry), WatchState.resting, 'writes that do not wait');
 
   await using _writer = await writerOf(registry.handle, 'id');
   await holder.hold({ shards: [0], holdMs: 5 });
-  await until('a writer that waits', () => watched(registry) === 1);
+  await until('a writer that waits', () => watched(registry) === WatchState.watching);
   await holder.release();
-  await until('rest', () => watched(registry) === 0);
+  await until('rest', () => watched(registry) === WatchState.resting);
 });
 
 test('alarms stay while the coordinator is restarted, and its successor clears them', async () => {

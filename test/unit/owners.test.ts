@@ -2,7 +2,7 @@ import { runInThisContext } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Owner, Registry, type RegistryError } from '../../src/engine/index.ts';
-import { ControlMap, Guard, Header, OwnerState, Shard, Takes } from '../../src/shared/layout.ts';
+import { ControlMap, EndReason, Guard, Header, OwnerState, Shard, Takes } from '../../src/shared/layout.ts';
 import { limits } from '../../src/shared/limits.ts';
 import { lockToken } from '../../src/shared/lock.ts';
 import { OwnerTable } from '../../src/shared/owner-table.ts';
@@ -257,6 +257,30 @@ test('closing an owner asks nothing of the event loop', async () => {
   for (let n = 0; n < 1_000; n++) registry.owner().close();
   // Cut off inside `setImmediate`, a `vm` time-out would leave the loop spinning for ever.
   assert.equal(resources(), before);
+});
+
+test('why an owner ended stays as it was told, whoever comes later', () => {
+  const { slot: thread, epoch: threadEpoch, owners, ownerTable } = new BareThread(bareTable({}));
+  const slot = ownerTable.claimOwner(thread, threadEpoch);
+  for (const reason of [EndReason.exited, EndReason.closed, EndReason.expired]) {
+    const epoch = owners.epoch(slot);
+    assert.is(owners.endReason(slot, epoch), EndReason.none);
+    assert.ok(owners.kill(slot, epoch, reason));
+    for (const late of Object.values(EndReason)) {
+      assert.not.ok(owners.kill(slot, epoch, late));
+      assert.is(owners.endReason(slot, epoch), reason, 'a second ender changes nothing');
+    }
+    ownerTable.reclaim(slot, epoch + 1);
+    assert.is(ownerTable.claimOwner(thread, threadEpoch), slot);
+    const next = owners.epoch(slot);
+    assert.not.ok(owners.kill(slot, epoch, EndReason.expired), 'a late notice');
+    assert.is(owners.endReason(slot, next), EndReason.none);
+    assert.ok(owners.kill(slot, next, EndReason.closed));
+    owners.kill(slot, epoch, EndReason.expired);
+    assert.is(owners.endReason(slot, next), EndReason.closed, 'a late notice about the tenant before');
+    ownerTable.reclaim(slot, next + 1);
+    assert.is(ownerTable.claimOwner(thread, threadEpoch), slot);
+  }
 });
 
 test.run();

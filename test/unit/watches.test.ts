@@ -353,7 +353,7 @@ test('who watches is told of one that expires before the next does', async () =>
   assert.ok(told >= 8, `${told} states`);
 });
 
-test('a death rings also for those who seem to be awake: its thread may have begun to ring', async () => {
+test('a death rings on: its thread may have begun to ring', async () => {
   const { Owners } = await import('../../src/shared/owners.ts');
   const { ControlMap, Header } = await import('../../src/shared/layout.ts');
   const control = new Int32Array(registry.handle.control);
@@ -362,7 +362,7 @@ test('a death rings also for those who seem to be awake: its thread may have beg
   const other = Registry.attach(registry.handle);
   const armed = owners.bell.arm();
   const rung = owners.bell.rung(armed);
-  // What a thread leaves that is killed between the bell's number and the wake-up.
+  // What a thread leaves that is killed between the bell's word and the wake-up: rung.
   Atomics.compareExchange(control, Header.watchBell, armed, armed + 1);
   await other.close();
   await rung;
