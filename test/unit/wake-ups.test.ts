@@ -4,7 +4,10 @@ import * as assert from 'uvu/assert';
 import { Contention } from '../../src/shared/contention.ts';
 import { Deadlines } from '../../src/shared/expiry.ts';
 import { ControlMap, Header } from '../../src/shared/layout.ts';
+import { defaults } from '../../src/shared/limits.ts';
+import { allocateTable, Table } from '../../src/shared/table.ts';
 import { WatchBell } from '../../src/shared/watch-bell.ts';
+import { ContentionWatch } from '../../src/workers/contention-watch.ts';
 import { bareTable } from '../support/bare-thread.ts';
 import { until } from '../support/waiting.ts';
 
@@ -125,6 +128,23 @@ test('the watch of contention: each writer that waits wakes it, until it watches
 
   contention.watch();
   quietly(() => contention.ask());
+});
+
+test('the watch of contention: a slow write after its last calm look, and before it says that it rests, alarms', async () => {
+  const table = new Table(allocateTable({ ...defaults, shards: 1, alarmWriteMeanMs: 1 }));
+  const { contention } = table;
+  const timer = table.shards[0].timer!;
+  const rest = contention.rest.bind(contention);
+  contention.rest = () => {
+    contention.rest = rest;
+    timer.waits();
+    timer.taken();
+    for (const end = performance.now() + 5; performance.now() < end; );
+    timer.finish(0);
+    rest();
+  };
+  void new ContentionWatch(table, () => {}).run();
+  await until('the alarm', () => contention.alarmed() > 0);
 });
 
 test.run();
