@@ -46,6 +46,7 @@ export const steppedMessages = [
   'shared/owners.ts',
   'shared/owner-table.ts',
   'shared/ring.ts',
+  'shared/watch-bell.ts',
 ];
 
 /** What stands in for modules that ask the system: see runtime.ts. */
