@@ -78,7 +78,8 @@ async function main(): Promise<number> {
 
   for (const word of unknown) console.log(`FAIL no test file matches "${word}"`);
   if (files.length === 0 && unknown.length === 0) console.log('FAIL there is no test file');
-  for (const [file, { failed, failures }] of results) {
+  for (const file of files) {
+    const { failed, failures } = results.get(file)!; // in their order, not in that in which they ended
     if (failed > 0) console.log([`failed: ${file}`, ...failures].join('\n          '));
   }
   const sum = (key: 'passed' | 'failed'): number => [...results.values()].reduce((total, one) => total + one[key], 0);
