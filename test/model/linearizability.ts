@@ -67,9 +67,16 @@ const withOne = <K, V>(map: ReadonlyMap<K, V>, key: K, value: V | undefined): Re
   return copy;
 };
 
-/** The sequential registry: what event number `n` answers and leaves, alone. */
-function apply(state: State, { thread, operation, result }: Event, n: number): { state: State; result: Result } {
+/** The sequential registry: what event number `n` answers and leaves, alone. A time to live counts from when the thread looked at
+ *  the clock, which may be so many ticks ago (`late`). */
+function apply(
+  state: State,
+  { thread, operation, result }: Event,
+  n: number,
+  late = 0,
+): { state: State; result: Result } {
   const answer = (result: Result, change: Partial<State> = {}) => ({ state: { ...state, ...change }, result });
+  const deadline = (ttl: number) => state.clock - late + ttl;
   const isOver = (expires: number | undefined) => expires !== undefined && state.clock >= expires;
   const ended = (owner: string) => state.dead.has(owner) || state.dead.has(threadOf(owner));
   const alive = (owner: string) => !ended(owner) && !isOver(state.ownersExpire.get(owner));
@@ -123,7 +130,7 @@ function apply(state: State, { thread, operation, result }: Event, n: number): {
     }
     case 'openOwner': {
       const number = (state.opened.get(thread) ?? 0) + 1;
-      const expires = operation.ttl === undefined ? undefined : state.clock + operation.ttl;
+      const expires = operation.ttl === undefined ? undefined : deadline(operation.ttl);
       return answer('done', {
         opened: withOne(state.opened, thread, number),
         ownersExpire: withOne(state.ownersExpire, `${thread}.${number}`, expires),
@@ -132,7 +139,7 @@ function apply(state: State, { thread, operation, result }: Event, n: number): {
     case 'renewOwner': {
       const owner = ownOwner();
       if (ended(owner) || (result === 'notFound' && !alive(owner))) return answer('notFound'); // as `renew`
-      return answer('done', { ownersExpire: withOne(state.ownersExpire, owner, state.clock + operation.ttl) });
+      return answer('done', { ownersExpire: withOne(state.ownersExpire, owner, deadline(operation.ttl)) });
     }
     case 'closeOwner':
       return kill(ownOwner());
@@ -156,7 +163,7 @@ function apply(state: State, { thread, operation, result }: Event, n: number): {
       return answer('done', {
         names: withOne(state.names, name, {
           ...{ owner, config, registration, version: n },
-          expires: ttl === undefined ? (isOwn ? entry.expires : undefined) : state.clock + ttl,
+          expires: ttl === undefined ? (isOwn ? entry.expires : undefined) : deadline(ttl),
         }),
         made: withOne(state.made, mine(name), registration),
         dead,
@@ -190,7 +197,7 @@ function apply(state: State, { thread, operation, result }: Event, n: number): {
       const kept = entry && alive(entry.owner) && entry.registration === state.made.get(mine(operation.name));
       if (!kept || (result === 'notFound' && live(operation.name) === undefined)) return answer('notFound');
       if (entry.expires === undefined) return answer('changed');
-      const expires = state.clock + operation.ttl;
+      const expires = deadline(operation.ttl);
       return answer('done', { names: withOne(state.names, operation.name, { ...entry, expires }) });
     }
     case 'update':
@@ -255,6 +262,10 @@ export function isLinearizable(history: readonly Event[], initial: State): boole
   const visited = new Set<string>();
   const complete = history.reduce((mask, { end }, n) => (end === undefined ? mask : mask | (1 << n)), 0);
 
+  /** What the clock was at least when an operation began. */
+  const clockBefore = ({ start }: Event): number =>
+    initial.clock + history.filter(({ operation, end = start }) => operation.op === 'tick' && end < start).length;
+
   function search(done: number, state: State): boolean {
     if ((done & complete) === complete) return true;
     const configuration = `${done} ${keyOf(state)}`;
@@ -267,9 +278,12 @@ export function isLinearizable(history: readonly Event[], initial: State): boole
     for (const [n, event] of history.entries()) {
       // Only what had started before the first pending operation ended can come next.
       if (done & (1 << n) || event.start > firstEnd) continue;
-      const next = apply(state, event, n);
-      if (event.result !== undefined && event.result !== next.result) continue;
-      if (search((done | (1 << n)) & all, next.state)) return true;
+      const lateMax = 'ttl' in event.operation ? state.clock - clockBefore(event) : 0;
+      for (let late = 0; late <= lateMax; late++) {
+        const next = apply(state, event, n, late);
+        if (event.result !== undefined && event.result !== next.result) break;
+        if (search((done | (1 << n)) & all, next.state)) return true;
+      }
     }
     return false;
   }
