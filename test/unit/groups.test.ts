@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { type GroupMember, Registry } from '../../src/engine/index.ts';
 import { limits } from '../../src/shared/limits.ts';
 import { NameKey } from '../../src/shared/name-key.ts';
-import { audit, auditOnceSwept, total } from '../support/bookkeeping.ts';
+import { auditOnceSwept, total } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
 import { until } from '../support/waiting.ts';
@@ -33,7 +33,7 @@ test('who joins is a member until it leaves; the last one takes the group along'
   assert.not(groups.leave('g', { owner: other }));
   assert.equal(groups.members('g'), []);
   assert.equal(groups.list(), []);
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 test('to join twice is to join once', async () => {
@@ -250,7 +250,7 @@ test('memberships of names that come and go are freed while their owner lives', 
     groups.members('g').map(({ id }) => id),
     ['stays'],
   );
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 test('a member whose name readers would take for damage is refused', async () => {

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeConfig, Registry, type RegistryErrorCode } from '../../src/engine/index.ts';
 import { limits } from '../../src/shared/limits.ts';
-import { audit, auditEmpty, total } from '../support/bookkeeping.ts';
+import { auditEmptyOnceSwept, auditOnceSwept, total } from '../support/bookkeeping.ts';
 import { codeOf, refusal } from '../support/errors.ts';
 
 const test = suite('limits');
@@ -71,8 +71,8 @@ test('TABLE_FULL, no record left: nothing is lost, and a name that goes makes ro
     codeOf(() => registry.register('kind', '42')),
     'TABLE_FULL',
   );
-  audit(registry.handle);
-  auditEmpty(registry, ['kind']);
+  await auditOnceSwept(registry.handle);
+  await auditEmptyOnceSwept(registry, ['kind']);
 });
 
 test('TABLE_FULL, no memory for configs: nothing is lost, nothing leaks', async () => {
@@ -80,7 +80,7 @@ test('TABLE_FULL, no memory for configs: nothing is lost, nothing leaks', async 
   const config = 'x'.repeat(20_000);
   const count = fill(registry, config);
   assert.is(count, 8); // 16 pages, two for each
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
   assert.is(
     codeOf(() => registry.update('kind', '0', 'y'.repeat(40_000))),
     'TABLE_FULL',
@@ -91,10 +91,10 @@ test('TABLE_FULL, no memory for configs: nothing is lost, nothing leaks', async 
     codeOf(() => registry.register('kind', 'n'.repeat(200))),
     'TABLE_FULL',
   );
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
   registry.unregister('kind', '3');
   registry.register('kind', 'n'.repeat(200));
-  auditEmpty(registry, ['kind']);
+  await auditEmptyOnceSwept(registry, ['kind']);
 });
 
 test('TABLE_FULL in every shard at once: nothing is lost, and every shard recovers', async () => {
@@ -106,11 +106,11 @@ test('TABLE_FULL in every shard at once: nothing is lost, and every shard recove
   for (const id of taken) registry.update('kind', id, id);
   for (const id of taken) assert.is(registry.whereis('kind', id)?.config, id);
   assert.is(registry.count('kind'), taken.length);
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
   for (const id of taken) registry.unregister('kind', id);
   for (const id of taken) registry.register('kind', id);
   assert.is(attempt(registry, 'more').code, 'TABLE_FULL');
-  auditEmpty(registry, ['kind']);
+  await auditEmptyOnceSwept(registry, ['kind']);
 });
 
 test('an index at its largest is cleaned of tombstones when it is full of them', async () => {
@@ -129,7 +129,7 @@ test('an index at its largest is cleaned of tombstones when it is full of them',
   assert.is(after.slots, slots);
   assert.ok(after.resizes > resizes, 'it was rebuilt');
   for (let n = 0; n < 128; n++) assert.ok(registry.has('kind', `kept ${n}`));
-  auditEmpty(registry, ['kind']);
+  await auditEmptyOnceSwept(registry, ['kind']);
 });
 
 for (const buffer of ['records', 'index', 'arena'] as const) {
@@ -143,14 +143,14 @@ for (const buffer of ['records', 'index', 'arena'] as const) {
     const count = fill(registry, config);
     for (let n = 0; n < count; n++) assert.is(registry.whereis('kind', `${n}`)?.config, config);
     assert.is(registry.count(), count);
-    audit(registry.handle);
+    await auditOnceSwept(registry.handle);
     registry.unregister('kind', '0');
     registry.register('kind', '0', { config });
     assert.is(attempt(registry, 'more', config).code, 'TABLE_FULL');
     Reflect.deleteProperty(refused, 'grow');
     for (let n = 0; n < 500; n++) registry.register('kind', `later ${n}`, { config });
     assert.is(registry.count(), count + 500);
-    auditEmpty(registry, ['kind']);
+    await auditEmptyOnceSwept(registry, ['kind']);
   });
 }
 
@@ -160,14 +160,14 @@ test('a full table takes names of dead owners away before it refuses', async () 
   for (let n = 0; n < 1_000; n++) registry.register('kind', `${n}`, { owner: session });
   session.close();
   assert.is(fill(registry), 1_000);
-  auditEmpty(registry, ['kind']);
+  await auditEmptyOnceSwept(registry, ['kind']);
 });
 
 test('filled and emptied again and again, a table takes as many names each time', async () => {
   await using registry = await Registry.open({ shards: 1, entriesPerShardMax: 300 });
   for (let round = 0; round < 20; round++) {
     assert.is(fill(registry, 'x'.repeat(round * 200)), 300);
-    auditEmpty(registry, ['kind']);
+    await auditEmptyOnceSwept(registry, ['kind']);
   }
 });
 
@@ -180,7 +180,7 @@ test('the index is cleaned of tombstones, not grown, when names come and go', as
   const [{ slots, entries, registrations, removals }] = registry.partitionStats();
   assert.is(slots, 64);
   assert.equal([entries, registrations, removals], [20, 100_000, 99_980]);
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 test('THREADS_FULL: as many threads as there may be, and the coordinator is none of them', async () => {

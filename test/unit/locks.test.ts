@@ -4,7 +4,7 @@ import { Registry, type RegistryError } from '../../src/engine/index.ts';
 import { ControlMap, Guard, Header, OwnerState, Shard } from '../../src/shared/layout.ts';
 import { lockToken } from '../../src/shared/lock.ts';
 import { BareThread, bareTable } from '../support/bare-thread.ts';
-import { audit } from '../support/bookkeeping.ts';
+import { auditOnceSwept } from '../support/bookkeeping.ts';
 import { codeOf, refusal } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
 import { untilBlocked } from '../support/waiting.ts';
@@ -56,7 +56,7 @@ test('BUSY: a lock that a stopped thread holds is waited for, then refused; read
   Atomics.notify(stop, 0);
   // Back in its event loop the thread is asked for the lock, which it does not know it holds.
   registerInTheEnd(registry, 'mine');
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 test('a lock that a living thread has abandoned comes back', async () => {
@@ -66,7 +66,7 @@ test('a lock that a living thread has abandoned comes back', async () => {
   holdLockAs(registry, 'theirs');
   registerInTheEnd(registry, 'mine');
   assert.ok(registry.has('kind', 'theirs'));
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 test('a lock that this thread has abandoned is its own: it takes it back at once', async () => {
@@ -79,7 +79,7 @@ test('a lock that this thread has abandoned is its own: it takes it back at once
   attached.register('kind', 'a third');
   assert.is(registry.count(), 3);
   assert.ok(registry.partitionStats()[0].lockSteals >= 2);
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 test('a lock whose holder has died is taken over', async () => {

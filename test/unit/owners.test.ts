@@ -7,7 +7,7 @@ import { limits } from '../../src/shared/limits.ts';
 import { lockToken } from '../../src/shared/lock.ts';
 import { OwnerTable } from '../../src/shared/owner-table.ts';
 import { BareThread, bareTable } from '../support/bare-thread.ts';
-import { audit, auditOnceSwept, total } from '../support/bookkeeping.ts';
+import { auditOnceSwept, total } from '../support/bookkeeping.ts';
 import { codeOf } from '../support/errors.ts';
 import { Thread } from '../support/threads.ts';
 import { until, untilBlocked } from '../support/waiting.ts';
@@ -43,7 +43,7 @@ test('what a closed owner had is freed at once', async () => {
   for (let n = 0; n < 50; n++) registry.register('session', `${n}`, { owner: session, config: 'x'.repeat(n * 300) });
   session.close();
   assert.equal(total(registry.partitionStats()), { entries: 0, valueBytes: 0 });
-  audit(registry.handle);
+  await auditOnceSwept(registry.handle);
 });
 
 test(`what one with over ${limits.ownerTrackedMax} names had is swept`, async () => {

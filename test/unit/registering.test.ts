@@ -7,14 +7,14 @@ import {
   Registry,
   RegistryError,
 } from '../../src/engine/index.ts';
-import { auditEmpty } from '../support/bookkeeping.ts';
+import { auditEmptyOnceSwept } from '../support/bookkeeping.ts';
 import { codeOf, refusal } from '../support/errors.ts';
 
 const test = suite('registering');
 
 const registry = await Registry.open();
 test.after(() => registry.close());
-test.after.each(() => auditEmpty(registry, ['server', 'tool', 'kind']));
+test.after.each(() => auditEmptyOnceSwept(registry, ['server', 'tool', 'kind']));
 
 test('a name is found with its config, its owner and a version', () => {
   registry.register('server', 'billing', { config: { port: 7400 } });
