@@ -29,10 +29,14 @@ import { until } from './waiting.ts';
  * in the free list, every page and block is used or free, once, and every counter says what there is.
  */
 
-/** Checks every shard of a registry that is at rest: where anybody has ended, `auditOnceSwept` is the one. */
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** Checks every shard of a registry that is at rest: where anybody has ended, `auditOnceSwept` is the one. The coordinator may
+ *  have a lock for a moment all the same, which is waited for. */
 export function audit(handle: RegistryHandle): void {
   const control = new Int32Array(handle.control);
   const map = new ControlMap(control[Header.shards], control[Header.threadsMax], control[Header.ownersMax]);
+  for (let waits = 0; isAnyLocked(control, map) && waits < 500; waits++) Atomics.wait(sleeper, 0, 0, 10);
   auditOwners(control);
   for (const [n, buffers] of handle.shards.entries()) {
     const memory = new ShardMemory(control, map.shard(n), buffers);
@@ -70,13 +74,16 @@ async function untilAtRest(handle: RegistryHandle): Promise<void> {
 
 /** Whether no row of an owner or a thread is still to be freed, and nobody holds a lock. */
 function isAtRest(control: Int32Array, map: ControlMap): boolean {
-  const locks = [map.control + Guard.lock];
-  for (let n = 0; n < control[Header.shards]; n++) locks.push(map.shard(n) + Shard.guard + Guard.lock);
-  for (const lock of locks) if (Atomics.load(control, lock) !== 0) return false;
+  if (isAnyLocked(control, map)) return false;
   for (let at = map.owners + OwnerRow.epoch; at < map.kinds; at += OwnerRow.words) {
     if ((Atomics.load(control, at) & OwnerState.mask) === OwnerState.dead) return false;
   }
   return true;
+}
+
+function isAnyLocked(control: Int32Array, map: ControlMap): boolean {
+  const shards = Array.from({ length: control[Header.shards] }, (_, n) => map.shard(n) + Shard.guard);
+  return [map.control + Control.guard, ...shards].some((guard) => Atomics.load(control, guard + Guard.lock) !== 0);
 }
 
 /** Checks the rows of threads and owners: each is in the list of free ones, or was never used, or has one tenant. */
