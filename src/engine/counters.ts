@@ -8,7 +8,8 @@ import { quote } from '../shared/name-key.ts';
 import type { Table } from '../shared/table.ts';
 import type { Life } from './life.ts';
 import { checkKnown } from './options.ts';
-import { Owner } from './owner.ts';
+import type { Owner } from './owner.ts';
+import { checkOwner } from './parts.ts';
 
 /** Which counter. */
 export interface CounterOptions {
@@ -85,9 +86,7 @@ export class Counters {
     this.#life.checkOpen();
     checkKnown(options, ['owner', 'keep']);
     const { owner, keep = false } = options;
-    if (owner !== undefined && !Owner.belongs(owner, this.#table)) {
-      throw new RegistryError('INVALID_OPTION', 'owner is not of this registry in this thread: use registry.owner()');
-    }
+    if (owner !== undefined) checkOwner(this.#table, owner);
     if (typeof keep !== 'boolean') throw new RegistryError('INVALID_OPTION', `keep is ${inspect(keep)}: true or false`);
     if (keep && owner === undefined) {
       const why = 'a counter without an owner is never lost: leave keep out, or say whose it is with owner';

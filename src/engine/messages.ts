@@ -21,7 +21,7 @@ import {
 } from './message-options.ts';
 import { checkKnown, checkSignal } from './options.ts';
 import { Outbox } from './outbox.ts';
-import { Owner } from './owner.ts';
+import { checkOwner } from './parts.ts';
 import { type MessageHandler, type ReceiveOptions, type Receiver, Receivers } from './receivers.ts';
 import { type CallHandler, Services } from './service.ts';
 
@@ -243,9 +243,7 @@ export class Messages {
     if (options.onError !== undefined && typeof options.onError !== 'function') {
       throw new RegistryError('INVALID_OPTION', `onError is ${inspect(options.onError)}: a function`);
     }
-    if (options.owner !== undefined && !Owner.belongs(options.owner, this.#table)) {
-      throw new RegistryError('INVALID_OPTION', 'owner is not of this registry in this thread: use registry.owner()');
-    }
+    if (options.owner !== undefined) checkOwner(this.#table, options.owner);
     return this.#receivers.add(role, options.owner ?? this.#table, handler, options);
   }
 
